@@ -1,0 +1,3 @@
+//! The planish engine.
+
+pub mod fingerprint;

@@ -1,0 +1,2 @@
+//! The planish command line.
+fn main() {}

@@ -1,0 +1,21 @@
+//! What the engine and a stage say to each other, and nothing more.
+//!
+//! A stage kind implements [`Stage`]; the engine sees it through [`AnyStage`]. A stage reads its
+//! inputs and writes its outputs through a [`Context`]; it knows nothing of TOML files, graphs or
+//! caches, and the engine knows nothing of what a stage does.
+
+mod artifact;
+mod context;
+mod failure;
+mod family;
+mod fraction;
+mod stage;
+
+pub use artifact::{Arity, Coordinate, Coordinates, Folder, InputSpec, Interface, Kind, OutputSpec};
+pub use context::{Context, Gathered, Host, Input, Progress, SilentHost};
+pub use failure::Failure;
+pub use fraction::{Fraction, parse_fraction};
+pub use stage::{AnyStage, Invalid, NoExecution, Prepared, Stage};
+
+#[doc(hidden)]
+pub use serde;

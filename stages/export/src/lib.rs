@@ -1,0 +1,1 @@
+//! Export: network to ONNX, checked.

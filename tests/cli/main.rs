@@ -1,0 +1,1 @@
+//! Integration tests: the real executable on real folders.
