@@ -1,10 +1,9 @@
 //! Code fingerprints: which code a result depends on, as compiled into this executable.
 //!
-//! `build.rs` computes them (see [`compute`]); so the key of an instance describes the code that
+//! `build.rs` computes them from the sources (`fingerprint/compute.rs`); so the key of an instance describes the code that
 //! runs, not the sources that happen to lie beside it.
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a unit test and the build script both stop on a mistake")]
 mod compute;
 
 use std::collections::BTreeMap;

@@ -1,2 +1,9 @@
-//! The planish command line.
-fn main() {}
+//! The planish command line: arguments → command → exit code.
+
+mod registry;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    planish::cli::main(&registry::hooks()).into()
+}

@@ -1,1 +1,47 @@
-//! Content-addressed store of planish: blobs, index, locks.
+//! Content-addressed store of planish: blobs, index, locks. Knows nothing of stages.
+//!
+//! ```text
+//! .planish/
+//!   version                  "planish store 1"
+//!   memo                     stat memo: which files were hashed when (rebuildable, damage = empty)
+//!   objects/ab/cdef…         blobs under their blake3, read-only; objects/damaged holds those set aside
+//!   index/ab/cdef….json      entries: key → outputs, provenance; index/damaged likewise
+//!   checkpoints/<key>/       what a killed stage goes on from
+//!   runs/                    logs, owned by the engine
+//!   tmp/                     private folders of live processes; tmp/locks/<key> are the keys' locks
+//! ```
+//!
+//! Everything becomes visible by temp → fsync → rename. Every read is verified unless the stat memo
+//! shows the file unchanged; what is damaged is set aside and reads as a miss. Several processes may
+//! share a store on a local file system.
+
+mod blobs;
+mod digest;
+mod entries;
+mod error;
+mod folders;
+mod fs;
+mod index;
+mod layout;
+mod lock;
+mod memo;
+mod name;
+mod notice;
+mod scratch;
+mod store;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use digest::{Digest, Key, ParseDigestError};
+pub use entries::{Entries, Published};
+pub use error::{Action, StoreError};
+pub use index::{ENTRY_VERSION, Entry, Superseded};
+pub use layout::STORE_VERSION;
+pub use lock::KeyLock;
+pub use name::{FileName, InvalidName};
+pub use notice::Notice;
+pub use scratch::Scratch;
+pub use store::Store;
+pub use tree::{Tree, TreeFile};

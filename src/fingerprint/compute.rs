@@ -8,6 +8,7 @@
 //! registration and the siblings that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,7 +66,7 @@ fn manifest_text(manifest: &toml::Table, workspace: &toml::Table) -> String {
     let shared = &workspace["workspace"]["dependencies"];
     let mut text = String::new();
     for (name, value) in dependencies(manifest) {
-        text.push_str(&format!("{name}={value};{};", shared.get(name).map_or(String::new(), ToString::to_string)));
+        write!(text, "{name}={value};{};", shared.get(name).map_or(String::new(), ToString::to_string)).unwrap();
     }
     text
 }
@@ -117,11 +118,11 @@ fn closure(name: &str, packages: &BTreeMap<String, Package>, lock: &Lock) -> (St
     }
     let mut text = String::new();
     for name in &ours {
-        text.push_str(&format!("{name}\0{}\0", packages[name].own));
+        write!(text, "{name}\0{}\0", packages[name].own).unwrap();
     }
     for (name, version) in &foreign {
         let checksum = lock.packages[&(*name, *version)].get("checksum").map_or(String::new(), ToString::to_string);
-        text.push_str(&format!("{name} {version} {checksum}\0"));
+        write!(text, "{name} {version} {checksum}\0").unwrap();
     }
     (hash(&text), ours.into_iter().collect())
 }
@@ -147,7 +148,11 @@ fn close_members(members: &BTreeMap<String, Member>) -> BTreeMap<String, String>
                 pending.extend(members.iter().filter(|(_, other)| named(other)).map(|(path, _)| path));
             }
         }
-        hash(&reached.iter().map(|path| format!("{path}\0{}\0", members[*path].text)).collect::<String>())
+        let mut text = String::new();
+        for path in reached {
+            write!(text, "{path}\0{}\0", members[path].text).unwrap();
+        }
+        hash(&text)
     };
     members.keys().map(|path| (path.clone(), fingerprint(path))).collect()
 }
@@ -168,7 +173,7 @@ impl Source<'_> {
             self.family(&syntax, &registered, directory, path);
             return;
         }
-        self.own.push_str(&format!("{path}\0{}\0", text(&syntax, file)));
+        write!(self.own, "{path}\0{}\0", text(&syntax, file)).unwrap();
         for name in submodules(&syntax, file) {
             let (file, below) = locate(directory, &name);
             self.module(&file, &below, &format!("{path}::{name}"));
@@ -176,7 +181,7 @@ impl Source<'_> {
     }
 
     fn family(&mut self, syntax: &syn::File, registered: &[(String, String)], directory: &Path, path: &str) {
-        self.own.push_str(&format!("{path}\0family {}\0", family_head(syntax, registered)));
+        write!(self.own, "{path}\0family {}\0", family_head(syntax, registered)).unwrap();
         for (module, variant) in registered {
             let mut inner = Source { library: self.library.clone(), own: String::new(), members: self.members };
             let (file, below) = locate(directory, module);
@@ -299,7 +304,7 @@ impl VisitMut for Includes<'_> {
             });
             let path = self.file.parent().unwrap().join(literal.value());
             let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            self.digests.push_str(&format!("{}={}\0", literal.value(), blake3::hash(&bytes)));
+            write!(self.digests, "{}={}\0", literal.value(), blake3::hash(&bytes)).unwrap();
         }
         visit_mut::visit_macro_mut(self, mac);
     }

@@ -1,1 +1,13 @@
-//! Integration tests: the real executable on real folders.
+//! Integration tests: the real executable on real folders, and the architecture of the workspace.
+#![expect(clippy::unwrap_used, reason = "helpers of tests stop on a mistake, as tests do")]
+
+#[path = "../architecture.rs"]
+mod architecture;
+mod bench;
+mod changes;
+mod commands;
+mod crashes;
+mod failures;
+mod programs;
+mod refusals;
+mod sharing;

@@ -1,1 +1,38 @@
-//! The files that stages hand each other.
+//! The files that stages hand each other: their types, writers and checked readers.
+//!
+//! Tensors are safetensors, tables are JSON lines, everything else is JSON. Writers make the same
+//! bytes from the same values; readers refuse what is malformed with [`planish_contract::Failure::Input`]
+//! that names the file, and allocate no more than the file holds.
+
+pub mod checkpoint;
+pub mod data_set;
+pub mod evidence;
+pub mod json;
+pub mod kinds;
+pub mod onnx_model;
+pub mod tensors;
+pub mod threat;
+
+mod atomic;
+
+pub use checkpoint::{CheckpointFiles, HISTORY, HistoryRecord, NETWORK, Validation, WEIGHTS};
+pub use data_set::{DataSet, DataSetInfo, Source, Split, SplitName, write_data_set};
+pub use evidence::{Adversarial, AttackSummary, BrokenBy, Evidence, EvidenceHeader, ImageEvidence, write_evidence};
+pub use json::{read_json, read_json_lines, write_json, write_json_lines};
+pub use onnx_model::{ModelInfo, OnnxModel, Parity};
+pub use tensors::{NamedTensor, Values, read_tensors, tensor_bytes, tensors_from_bytes, write_tensors};
+pub use threat::{Norm, Threat};
+
+/// The version of every schema in this crate that has not changed yet.
+pub const SCHEMA: u32 = 1;
+
+/// Refuses a file whose schema version is not the one this build reads.
+///
+/// # Errors
+/// [`planish_contract::Failure::Input`] that names the file and both versions.
+pub fn check_schema(path: &std::path::Path, found: u32) -> Result<(), planish_contract::Failure> {
+    if found == SCHEMA {
+        return Ok(());
+    }
+    Err(planish_contract::Failure::input(format!("{}: schema version {found}, but this planish reads version {SCHEMA}", path.display())))
+}

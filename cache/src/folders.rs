@@ -1,0 +1,125 @@
+//! Folders: an artifact's files as blobs, listed by a manifest that is itself a blob.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::fs::{self, FileKind, Links, Temp};
+use crate::tree::{Tree, TreeFile};
+use crate::{Digest, FileName, Notice, Store, StoreError};
+
+/// The largest manifest that is read.
+const MANIFEST_LIMIT: u64 = 256 << 20;
+
+/// A manifest, and where its files are, in the same order.
+struct Located {
+    tree: Tree,
+    paths: Vec<PathBuf>,
+}
+
+impl Store {
+    /// Copies all files in and below the folder `dir` into the store, and their manifest; the manifest's digest stands for the
+    /// folder. Empty folders are not kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a link, a special file or a name that is not a [`FileName`]; [`StoreError::Changed`];
+    /// [`StoreError::DiskFull`] and the like.
+    pub fn ingest_folder(&self, dir: &Path) -> Result<(Digest, Tree), StoreError> {
+        let mut tree = Tree::default();
+        let mut pending: Vec<(PathBuf, Option<FileName>)> = vec![(dir.to_path_buf(), None)];
+        while let Some((folder, prefix)) = pending.pop() {
+            for component in fs::list(&folder)? {
+                let path = folder.join(&component);
+                let text = component.to_str().ok_or_else(|| StoreError::refused(&path, "its name is not UTF-8"))?;
+                let name = FileName::join(prefix.as_ref(), text).map_err(|e| StoreError::refused(&path, e.reason))?;
+                match fs::stat(&path)?.map(|stat| stat.kind) {
+                    Some(FileKind::Folder) => pending.push((path, Some(name))),
+                    Some(FileKind::Regular) => {
+                        let file = self.ingest(&path)?;
+                        tree.files.insert(name, TreeFile { digest: file.digest, size: file.size, executable: file.executable });
+                    }
+                    Some(FileKind::Link) => return Err(StoreError::refused(&path, "it is a symbolic link")),
+                    Some(FileKind::Special) => return Err(StoreError::refused(&path, "it is not a regular file")),
+                    None => return Err(StoreError::Changed { path }),
+                }
+            }
+        }
+        let digest = self.ingest_bytes(&tree.encode())?;
+        Ok((digest, tree))
+    }
+
+    /// The manifest `digest`, if it and every file in it are present and intact.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the file system fails.
+    pub fn tree(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
+        Ok(self.located(digest)?.map(|located| located.tree))
+    }
+
+    /// Where the files of the folder `digest` are: name → blob, all verified; `None` when any of them is missing or damaged.
+    /// They must not be written to.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the file system fails.
+    pub fn folder(&self, digest: &Digest) -> Result<Option<BTreeMap<String, PathBuf>>, StoreError> {
+        Ok(self.located(digest)?.map(|located| located.tree.files.into_keys().map(String::from).zip(located.paths).collect()))
+    }
+
+    fn located(&self, digest: &Digest) -> Result<Option<Located>, StoreError> {
+        let Some(tree) = self.manifest(digest)? else { return Ok(None) };
+        let mut paths = Vec::new();
+        for file in tree.files.values() {
+            let Some(path) = self.blob(&file.digest)? else { return Ok(None) };
+            paths.push(path);
+        }
+        Ok(Some(Located { tree, paths }))
+    }
+
+    /// The manifest `digest`, verified; its files are not looked at.
+    pub(crate) fn manifest(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
+        let Some(path) = self.blob(digest)? else { return Ok(None) };
+        let Some(bytes) = fs::read(&path, MANIFEST_LIMIT)? else { return Ok(None) };
+        match Tree::decode(&bytes) {
+            Ok(tree) => Ok(Some(tree)),
+            Err(reason) => {
+                self.notice(Notice::NotAManifest { digest: *digest, reason });
+                Ok(None)
+            }
+        }
+    }
+
+    /// Copies the files of the folder `digest` to `to` (made if need be), sharing disk blocks where the file system can. Files of the same
+    /// names are replaced, others stay; `None` when the folder is not in the store or damaged.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when a folder on the way below `to` is a link, [`StoreError::DiskFull`] and the like.
+    pub fn restore(&self, digest: &Digest, to: &Path) -> Result<Option<Tree>, StoreError> {
+        let Some(Located { tree, paths }) = self.located(digest)? else { return Ok(None) };
+        fs::create_folders(to)?;
+        for ((name, file), source) in tree.files.iter().zip(&paths) {
+            restore_file(source, file, to, name)?;
+        }
+        Ok(Some(tree))
+    }
+}
+
+fn restore_file(source: &Path, file: &TreeFile, to: &Path, name: &FileName) -> Result<(), StoreError> {
+    let mut folder = to.to_path_buf();
+    let mut rest = name.as_str();
+    while let Some((component, below)) = rest.split_once('/') {
+        folder.push(component);
+        fs::create_folder(&folder)?;
+        if fs::stat(&folder)?.is_none_or(|stat| stat.kind != FileKind::Folder) {
+            return Err(StoreError::refused(&folder, "it is a link, which a restore does not follow"));
+        }
+        rest = below;
+    }
+    let (mut blob, stat) = fs::open(source, Links::Refuse)?;
+    let mut temp = Temp::create(&folder)?;
+    if temp.copy(&mut blob, source, stat.size)? != file.digest {
+        return Err(StoreError::corrupt(source, "the blob was damaged while it was being copied"));
+    }
+    if file.executable {
+        temp.set_executable()?;
+    }
+    temp.publish(&folder.join(rest))
+}

@@ -1,0 +1,180 @@
+//! The store itself: opening it, its locks, folders and memo. Blobs, folders and entries have files of their own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::layout::{LOCKS, Layout};
+use crate::lock::Claim;
+use crate::memo::Memo;
+use crate::{Digest, Key, KeyLock, Notice, Scratch, StoreError, fs, scratch};
+
+/// How often a file that changes while it is read is read anew.
+const ATTEMPTS: u32 = 3;
+
+/// A content-addressed store in a folder. One value serves all threads of a process; several processes may
+/// have the same folder open.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) layout: Layout,
+    pub(crate) memo: Mutex<Memo>,
+    notices: Mutex<Vec<Notice>>,
+    /// Where this process keeps its temporary files; made when first needed.
+    private: Mutex<Option<Scratch>>,
+}
+
+impl Store {
+    /// Opens the store in the folder `root` (usually `.planish`), making it if the folder is absent or empty, and
+    /// removes what dead processes left in it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAStore`], [`StoreError::VersionTooNew`], or what the file system says. A complete store
+    /// opens without the right to write.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        let layout = Layout::open(root)?;
+        // Leftovers that can't be removed now do no harm.
+        let _ = scratch::sweep(&layout.tmp(), LOCKS);
+        let memo = Memo::load(&layout.memo());
+        Ok(Store { layout, memo: Mutex::new(memo), notices: Mutex::default(), private: Mutex::default() })
+    }
+
+    /// The store's folder, absolute.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// The digest of any file's bytes; a link is followed. An unchanged file that was hashed before costs one stat.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] unless it is a regular file, [`StoreError::Changed`] when it keeps changing, [`StoreError::Io`].
+    pub fn hash_file(&self, path: &Path) -> Result<Digest, StoreError> {
+        if let Some(stat) = fs::stat_target(path)?
+            && let Some(digest) = lock(&self.memo).find(&stat)
+        {
+            return Ok(digest);
+        }
+        for _ in 0..ATTEMPTS {
+            let started = fs::now();
+            let (mut file, before) = fs::open(path, fs::Links::Follow)?;
+            let digest = fs::hash(&mut file, path, before.size)?;
+            let after = fs::stat_open(&file, path)?;
+            if before == after {
+                lock(&self.memo).note(&after, digest, started);
+                return Ok(digest);
+            }
+        }
+        Err(StoreError::Changed { path: path.to_path_buf() })
+    }
+
+    /// Waits for the lock of `key`. Whoever makes the key's result holds it; it is free again when dropped and
+    /// when its process dies.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritable`] and the like.
+    pub fn lock(&self, key: &Key) -> Result<KeyLock, StoreError> {
+        Claim::wait(&self.layout.lock(&key.to_string())).map(KeyLock)
+    }
+
+    /// The lock of `key`, or `None` when somebody has it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritable`] and the like.
+    pub fn try_lock(&self, key: &Key) -> Result<Option<KeyLock>, StoreError> {
+        Ok(Claim::attempt(&self.layout.lock(&key.to_string()))?.map(KeyLock))
+    }
+
+    /// The folder for the checkpoints of `key`, made if need be. Use it only while holding the key's lock.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritable`] and the like.
+    pub fn checkpoints(&self, key: &Key) -> Result<PathBuf, StoreError> {
+        let path = self.layout.checkpoints(key);
+        fs::create_folder(&path)?;
+        Ok(path)
+    }
+
+    /// Removes the checkpoints of `key`; none is fine.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritable`] and the like.
+    pub fn remove_checkpoints(&self, key: &Key) -> Result<(), StoreError> {
+        fs::remove(&self.layout.checkpoints(key))
+    }
+
+    /// A new private temporary folder on the store's file system.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritable`] and the like.
+    pub fn scratch(&self) -> Result<Scratch, StoreError> {
+        Scratch::create(&self.layout.tmp())
+    }
+
+    /// The folder for the logs of runs.
+    #[must_use]
+    pub fn runs_dir(&self) -> PathBuf {
+        self.layout.runs()
+    }
+
+    /// Writes `bytes` to any `path`: temp beside it, fsync, rename. A link at `path` is replaced, not followed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritable`], [`StoreError::DiskFull`] and the like; what was at `path` is still there then.
+    pub fn write_atomic(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        fs::write_atomic(path, bytes)
+    }
+
+    /// What was noticed and treated as a miss since the last call.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *lock(&self.notices))
+    }
+
+    pub(crate) fn notice(&self, notice: Notice) {
+        let mut notices = lock(&self.notices);
+        if !notices.contains(&notice) {
+            notices.push(notice);
+        }
+    }
+
+    /// Writes the stat memo if it has news. Dropping the store does it as well; a process that ends by
+    /// `std::process::exit` calls this first, or rehashes next time.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritable`] and the like.
+    pub fn save_memo(&self) -> Result<(), StoreError> {
+        let mut memo = lock(&self.memo);
+        if memo.has_news() { memo.save(&self.layout.memo(), &self.temporaries()?) } else { Ok(()) }
+    }
+
+    /// The folder for this process's temporary files.
+    pub(crate) fn temporaries(&self) -> Result<PathBuf, StoreError> {
+        let mut private = lock(&self.private);
+        if let Some(scratch) = private.as_ref() {
+            return Ok(scratch.path().to_path_buf());
+        }
+        let scratch = self.scratch()?;
+        let path = scratch.path().to_path_buf();
+        *private = Some(scratch);
+        Ok(path)
+    }
+
+    /// Excludes other processes and threads from changing one part of the store, until dropped.
+    pub(crate) fn exclusive(&self, part: &str) -> Result<std::fs::File, StoreError> {
+        let path = self.layout.lock(part);
+        let file = fs::open_lock(&path)?;
+        fs::lock(&file, &path)?;
+        Ok(file)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // The memo only saves time.
+        let _ = self.save_memo();
+    }
+}
+
+/// The value inside `mutex`. No code here leaves it half-changed, so a panic elsewhere does not spoil it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,50 @@
+//! What the stage crates contribute to the command line. The engine knows them only through this.
+
+use planish_contract::{Failure, Folder};
+use serde_json::Value;
+
+use crate::run::Standing;
+use crate::spec::Kinds;
+
+/// What the stage crates contribute.
+#[derive(Clone, Copy)]
+pub struct Hooks<'a> {
+    /// The stage kinds.
+    pub kinds: &'a dyn Kinds,
+    /// The stage kinds whose results can be shown as a page.
+    pub reports: &'a [ReportHook],
+}
+
+/// Shows the result of a stage kind as a page.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportHook {
+    /// The stage kind.
+    pub kind: &'static str,
+    /// The page, self-contained HTML, from the stage's default output and what is known of all instances.
+    pub render: fn(&Folder, &[InstanceProvenance]) -> Result<String, Failure>,
+    /// The same result as text, printed at the end of a run.
+    pub text: fn(&Folder) -> Result<String, Failure>,
+}
+
+/// What is known of an instance beside its result.
+#[derive(Clone, Debug)]
+pub struct InstanceProvenance {
+    /// The instance: `train[method=llr,seed=0]`.
+    pub id: String,
+    /// Its stage.
+    pub stage: String,
+    /// Its stage kind.
+    pub kind: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// The key of its result, in hexadecimal; empty when there is none.
+    pub key: String,
+    /// When it was made, RFC 3339; empty when there is no result.
+    pub made: String,
+    /// How long that took.
+    pub seconds: Option<f64>,
+    /// Name → fact: host, device, runtime, threads, whatever the stage recorded.
+    pub facts: Vec<(String, Value)>,
+    /// Where its log is, as a path that can be opened from here; empty when there is none.
+    pub log: String,
+}

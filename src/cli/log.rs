@@ -1,0 +1,71 @@
+//! `planish log INSTANCE`: what an instance printed when it last ran.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use planish_cache::Store;
+
+use crate::exit::Exit;
+use crate::run::{find_log, read_record};
+use crate::show::{self, Screen};
+
+use super::error::CommandError;
+use super::hooks::Hooks;
+use super::open::PipelineArguments;
+use super::select;
+
+/// How often a followed log is looked at.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Show what an instance printed when it last ran
+#[derive(Debug, Args)]
+pub(super) struct LogArguments {
+    /// The instance
+    instance: String,
+    #[command(flatten)]
+    pipeline: PipelineArguments,
+    /// Go on until the instance ends
+    #[arg(long)]
+    follow: bool,
+}
+
+pub(super) fn log(arguments: &LogArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
+    let opened = arguments.pipeline.open(&[], hooks.kinds)?;
+    let instance = select::single(&opened.plan, &arguments.instance)?;
+    let Some((record, path)) = find_log(&opened.store, &opened.plan.name, &instance.id) else {
+        let message = format!("`{}` has no log: no run of this pipeline worked on it here", instance.id);
+        return Err(CommandError::usage(message, "`planish status` shows how it stands"));
+    };
+    screen.say(&format!("{} in run {}: {}", instance.id, record.run, show::path(&path)));
+    let running = || arguments.follow && is_running(&opened.store, &record.run, &instance.id);
+    copy(&path, running, screen).map_err(|source| CommandError::Io { path: path.clone(), source })?;
+    Ok(Exit::Success)
+}
+
+fn is_running(store: &Store, run: &str, instance: &str) -> bool {
+    read_record(store, run).is_some_and(|record| record.is_running(instance))
+}
+
+/// Shows the file, and what is added to it as long as `running` holds.
+fn copy(path: &Path, running: impl Fn() -> bool, screen: Screen) -> std::io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        // Asked before reading, so that the last lines are not lost.
+        let more = running();
+        loop {
+            let length = file.read(&mut buffer)?;
+            if length == 0 {
+                break;
+            }
+            screen.bytes(buffer.get(..length).unwrap_or_default());
+        }
+        if !more {
+            return Ok(());
+        }
+        std::thread::sleep(INTERVAL);
+    }
+}

@@ -1,0 +1,96 @@
+//! The command line: one file a command.
+
+mod error;
+mod graph;
+mod hooks;
+mod log;
+mod open;
+mod plan;
+mod report;
+mod run;
+mod select;
+mod show;
+mod status;
+mod why;
+
+use std::panic::AssertUnwindSafe;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::{self, Exit};
+use crate::show::Screen;
+
+pub use error::CommandError;
+pub use hooks::{Hooks, InstanceProvenance, ReportHook};
+
+/// Declarative robustness experiments: one TOML file to the tables of a paper.
+#[derive(Debug, Parser)]
+#[command(name = "planish", version, about, after_help = exit::HELP, propagate_version = true)]
+struct CommandLine {
+    /// Say nothing on the way: answers and errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArguments),
+    Plan(plan::PlanArguments),
+    Status(status::StatusArguments),
+    Why(why::WhyArguments),
+    Graph(graph::GraphArguments),
+    Log(log::LogArguments),
+    Show(show::ShowArguments),
+    Report(report::ReportArguments),
+    /// Run one instance, told on standard input; started by `planish run`
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Reads the command line of this process and does what it says.
+#[must_use]
+pub fn main(hooks: &Hooks<'_>) -> Exit {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            Screen::new(false).command_line(&error);
+            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+        }
+    };
+    let screen = Screen::new(line.quiet);
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| obey(&line.command, hooks, screen)));
+    // What panicked was shown by the panic hook; workers end with this process.
+    outcome.unwrap_or(Exit::Internal)
+}
+
+fn obey(command: &Command, hooks: &Hooks<'_>, screen: Screen) -> Exit {
+    let outcome = match command {
+        Command::Run(arguments) => run::run(arguments, hooks, screen),
+        Command::Plan(arguments) => plan::plan(arguments, hooks, screen),
+        Command::Status(arguments) => status::status(arguments, hooks, screen),
+        Command::Why(arguments) => why::why(arguments, hooks, screen),
+        Command::Graph(arguments) => graph::graph(arguments, hooks, screen),
+        Command::Log(arguments) => log::log(arguments, hooks, screen),
+        Command::Show(arguments) => show::show(arguments, hooks, screen),
+        Command::Report(arguments) => report::report(arguments, hooks, screen),
+        Command::Worker => return crate::run::work(hooks.kinds),
+    };
+    outcome.unwrap_or_else(|error| {
+        screen.error(&error);
+        error.exit()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,109 @@
+//! What most commands begin with: the pipeline, its plan, its store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use planish_cache::Store;
+
+use crate::plan::{self, Plan, Target};
+use crate::run::{Evidence, Forecast, History, forecast, unknown_placeholder};
+use crate::show::Screen;
+use crate::spec::{self, Kinds, LoadOptions};
+
+use super::error::CommandError;
+
+/// The name of the store's folder beside the pipeline file.
+const STORE: &str = ".planish";
+
+/// Which pipeline, and how.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PipelineArguments {
+    /// The pipeline file
+    #[arg(short, long, value_name = "PATH", default_value = "pipeline.toml")]
+    pub(super) file: PathBuf,
+    /// The profile to lay over the pipeline
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// Set a value: `train.epochs=3`, `stages.train.params.epochs=3`
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// Where results are kept [default: .planish beside the pipeline file]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The device for stages that have a choice: auto, cpu, cuda:0
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// Where data sets lie
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// ONNX Runtime's shared library
+    #[arg(long, value_name = "PATH")]
+    onnxruntime: Option<PathBuf>,
+}
+
+/// A pipeline that was read, planned, and whose store is open.
+pub(super) struct Opened {
+    pub(super) plan: Plan,
+    pub(super) store: Store,
+    pub(super) history: History,
+    /// The folder of the pipeline file.
+    pub(super) folder: PathBuf,
+    /// The profile that is laid over the pipeline.
+    pub(super) profile: Option<String>,
+}
+
+impl PipelineArguments {
+    fn options(&self) -> Result<LoadOptions, CommandError> {
+        let mut execution = BTreeMap::new();
+        for (name, path) in [("data_dir", &self.data_dir), ("onnxruntime", &self.onnxruntime)] {
+            if let Some(path) = path {
+                execution.insert(name.to_owned(), text(&std::path::absolute(path).unwrap_or_else(|_| path.clone()))?);
+            }
+        }
+        execution.extend(self.device.clone().map(|device| ("device".to_owned(), device)));
+        Ok(LoadOptions { file: self.file.clone(), profile: self.profile.clone(), sets: self.sets.clone(), execution })
+    }
+
+    /// Reads the pipeline, makes the plan for `targets` (everything when there are none), and opens the store.
+    pub(super) fn open(&self, targets: &[String], kinds: &dyn Kinds) -> Result<Opened, CommandError> {
+        let pipeline = spec::load(&self.options()?, kinds)?;
+        let targets = targets.iter().map(|target| Target::parse(target)).collect::<Result<Vec<_>, _>>()?;
+        let plan = plan::plan(&pipeline, &targets)?;
+        for instance in &plan.instances {
+            if let Some(message) = unknown_placeholder(instance) {
+                let hint = "connect it under `inputs` or `files`, or declare it in `outputs`";
+                return Err(CommandError::usage(format!("stage `{}`: {message}", instance.stage), hint));
+            }
+        }
+        let folder = pipeline.folder().to_path_buf();
+        let root = self.store.clone().unwrap_or_else(|| folder.join(STORE));
+        let store = Store::open(&root)?;
+        let history = History::load(&store, &self.file, self.profile.as_deref());
+        Ok(Opened { plan, store, history, folder, profile: self.profile.clone() })
+    }
+}
+
+impl Opened {
+    /// What a run would do with each instance, without forcing any.
+    pub(super) fn forecast(&self) -> Result<Vec<Forecast>, CommandError> {
+        Ok(forecast(&self.plan, &self.store, &self.history, &BTreeSet::new())?)
+    }
+
+    /// What explanations are made from.
+    pub(super) fn evidence<'a>(&'a self, forecasts: &'a [Forecast]) -> Evidence<'a> {
+        Evidence { plan: &self.plan, forecasts, history: &self.history, store: &self.store }
+    }
+
+    /// Says what the store noticed while it was read.
+    pub(super) fn say_notices(&self, screen: Screen) {
+        for notice in self.store.take_notices() {
+            screen.say(&format!("store: {notice}"));
+        }
+    }
+}
+
+fn text(path: &Path) -> Result<String, CommandError> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| CommandError::usage(format!("the path {} is not UTF-8", path.display()), "rename it"))
+}

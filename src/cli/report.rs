@@ -1,0 +1,172 @@
+//! `planish report`: the page beside the pipeline file, from results that are there.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::exit::Exit;
+use crate::plan::Instance;
+use crate::run::{Forecast, Provenance, Standing, open_artifact};
+use crate::show::{self, Screen};
+
+use super::error::CommandError;
+use super::hooks::{Hooks, InstanceProvenance, ReportHook};
+use super::open::{Opened, PipelineArguments};
+
+/// Render the report page again, from the results in the store
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    #[command(flatten)]
+    pipeline: PipelineArguments,
+}
+
+pub(super) fn report(arguments: &ReportArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
+    let opened = arguments.pipeline.open(&[], hooks.kinds)?;
+    let pages = render(&opened, hooks)?;
+    opened.say_notices(screen);
+    if pages.is_empty() {
+        let message = if opened.plan.instances.iter().any(|instance| hook(hooks, instance).is_some()) {
+            "the result that the page shows is not there"
+        } else {
+            "no stage of this pipeline makes a report"
+        };
+        return Err(CommandError::usage(message, "`planish run` makes results; a stage with run = \"report\" makes tables of them"));
+    }
+    for page in pages {
+        screen.answer(&format!("{}\n", show::path(&page.path)));
+    }
+    Ok(Exit::Success)
+}
+
+fn hook<'a>(hooks: &Hooks<'a>, instance: &Instance) -> Option<&'a ReportHook> {
+    hooks.reports.iter().find(|hook| hook.kind == instance.kind)
+}
+
+/// A page that was written.
+#[derive(Debug, PartialEq)]
+pub(super) struct Page {
+    pub(super) path: PathBuf,
+    /// What it shows, as text.
+    pub(super) text: String,
+}
+
+/// Writes a page for each result that has one.
+pub(super) fn render(opened: &Opened, hooks: &Hooks<'_>) -> Result<Vec<Page>, CommandError> {
+    let reports: Vec<(usize, &ReportHook)> =
+        opened.plan.instances.iter().enumerate().filter_map(|(index, instance)| hook(hooks, instance).map(|hook| (index, hook))).collect();
+    if reports.is_empty() {
+        return Ok(Vec::new());
+    }
+    let forecasts = opened.forecast()?;
+    let provenance = provenance(opened, &forecasts)?;
+    let mut pages = Vec::new();
+    for (index, hook) in &reports {
+        let (Some(instance), Some(Forecast::Hit { outputs, .. })) = (opened.plan.instances.get(*index), forecasts.get(*index)) else {
+            continue;
+        };
+        let default = instance.interface.outputs.first().and_then(|output| outputs.get(&output.name));
+        let Some(digest) = default else { continue };
+        let artifact = open_artifact(&opened.store, &instance.id, digest)?;
+        let path = opened.folder.join(page_name(opened.profile.as_deref(), (reports.len() > 1).then_some(instance.id.as_str())));
+        opened.store.write_atomic(&path, (hook.render)(&artifact, &provenance)?.as_bytes())?;
+        pages.push(Page { path, text: (hook.text)(&artifact)? });
+    }
+    Ok(pages)
+}
+
+/// `report.html`, with the profile's name and, where there are several, the instance's.
+fn page_name(profile: Option<&str>, instance: Option<&str>) -> String {
+    let parts = ["report"].into_iter().chain(profile).chain(instance);
+    format!("{}.html", parts.map(file_name).collect::<Vec<_>>().join("-"))
+}
+
+fn file_name(instance: &str) -> String {
+    instance.chars().map(|c| if c.is_ascii_alphanumeric() || "-_=,.".contains(c) { c } else { '_' }).collect()
+}
+
+/// What is known of every instance.
+fn provenance(opened: &Opened, forecasts: &[Forecast]) -> Result<Vec<InstanceProvenance>, CommandError> {
+    opened.plan.instances.iter().zip(forecasts).map(|(instance, forecast)| of_instance(opened, instance, forecast)).collect()
+}
+
+fn of_instance(opened: &Opened, instance: &Instance, forecast: &Forecast) -> Result<InstanceProvenance, CommandError> {
+    let past = opened.history.past(&instance.id);
+    let key = match forecast {
+        Forecast::Hit { resolved, .. } => Some(resolved.key),
+        _ => past.and_then(|past| past.key),
+    };
+    let entry = key.map(|key| opened.store.peek(&key)).transpose()?.flatten();
+    let known = entry.as_ref().map(|entry| Provenance::read(&entry.provenance)).unwrap_or_default();
+    let log = opened.store.root().join(&known.log);
+    let mut facts = Vec::new();
+    if entry.is_some() {
+        facts.extend([("host", Value::from(known.host)), ("cpu", known.cpu.into()), ("threads", known.threads.into())]);
+        facts.extend(known.gpus.map(|gpus| ("gpus", Value::from(gpus))));
+        facts.extend([("planish", Value::from(known.planish)), ("build", known.build.into()), ("run", known.run.into())]);
+    }
+    let facts = facts.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(known.facts).collect();
+    Ok(InstanceProvenance {
+        id: instance.id.clone(),
+        stage: instance.stage.clone(),
+        kind: instance.kind.clone(),
+        standing: Standing::of(forecast, past),
+        key: key.map(|key| key.to_string()).unwrap_or_default(),
+        made: known.ended,
+        seconds: entry.is_some().then_some(known.seconds),
+        facts,
+        log: if entry.is_some() && log.is_file() { show::path(&log) } else { String::new() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::mpsc;
+
+    use clap::Parser;
+    use planish_contract::{Failure, Folder};
+
+    use super::*;
+    use crate::run::testing::{Nobody, Threads};
+    use crate::run::{Dispatcher, RunOptions, Surroundings, Total};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        pipeline: PipelineArguments,
+    }
+
+    fn page(folder: &Folder, instances: &[InstanceProvenance]) -> Result<String, Failure> {
+        let path = folder.file("x")?;
+        let text = std::fs::read_to_string(path).map_err(|e| Failure::io(path, e))?;
+        let known: Vec<String> = instances
+            .iter()
+            .map(|i| format!("{} {} {} {}", i.id, i.standing.as_str(), i.seconds.is_some(), i.facts.iter().any(|(name, _)| name == "host")))
+            .collect();
+        Ok(format!("{text}{}", known.join("\n")))
+    }
+
+    #[test]
+    fn the_page_shows_the_result_and_where_it_comes_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pipeline.toml");
+        let stage = "[stages.a]\nrun = \"command\"\nparams.outputs = [\"out\"]\nparams.command = [\"sh\", \"-c\", \"echo made > {outputs.out}/x\"]\n";
+        std::fs::write(&file, stage).unwrap();
+        let line = Line::try_parse_from(["report".as_ref(), "--file".as_ref(), file.as_os_str()]).unwrap();
+        let kinds = crate::run::testing::kinds();
+        let mut opened = line.pipeline.open(&[], kinds).unwrap();
+        let hooks = Hooks { kinds, reports: &[ReportHook { kind: "command", render: page, text: |_| Ok("a table".to_owned()) }] };
+        assert_eq!(render(&opened, &hooks).unwrap(), []);
+
+        let options = RunOptions { total: Total { cpus: 1, memory: 0, gpus: 0 }, fail_fast: false, force: BTreeSet::new() };
+        let executor = Threads::default();
+        let around = Surroundings { store: &opened.store, executor: &executor, observer: &mut Nobody, history: &mut opened.history };
+        let (sender, receiver) = mpsc::channel();
+        Dispatcher::new(&opened.plan, around, options, sender).run(&receiver).unwrap();
+
+        let path = folder.path().join("report.html");
+        assert_eq!(render(&opened, &hooks).unwrap(), [Page { path: path.clone(), text: "a table".to_owned() }]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "made\na fresh true true");
+    }
+}

@@ -1,0 +1,77 @@
+//! The stage kinds of this executable: one line each. The only file that names the stage crates.
+
+use planish::cli::{Hooks, ReportHook};
+use planish::spec::Kinds;
+use planish_contract::AnyStage;
+
+/// Every stage kind but the built-in `command`.
+static KINDS: &[&dyn AnyStage] = &[
+    #[cfg(feature = "ml")]
+    &std::marker::PhantomData::<planish_data::DataStage>,
+    #[cfg(feature = "ml")]
+    &std::marker::PhantomData::<planish_train::TrainStage>,
+    #[cfg(feature = "ml")]
+    &std::marker::PhantomData::<planish_export::ExportStage>,
+    #[cfg(feature = "ml")]
+    &std::marker::PhantomData::<planish_attack::AttackStage>,
+    #[cfg(feature = "ml")]
+    &std::marker::PhantomData::<planish_report::ReportStage>,
+];
+
+/// The stage kinds whose results can be shown as a page.
+static REPORTS: &[ReportHook] = &[
+    #[cfg(feature = "ml")]
+    ReportHook { kind: "report", render: page::render, text: page::text },
+];
+
+/// What the stage crates contribute to the command line.
+pub(crate) fn hooks() -> Hooks<'static> {
+    Hooks { kinds: &Registry, reports: REPORTS }
+}
+
+struct Registry;
+
+impl Kinds for Registry {
+    fn get(&self, name: &str) -> Option<&'static dyn AnyStage> {
+        KINDS.iter().find(|kind| kind.name() == name).copied()
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        KINDS.iter().map(|kind| kind.name()).collect()
+    }
+}
+
+#[cfg(feature = "ml")]
+mod page {
+    use planish::cli::InstanceProvenance;
+    use planish_contract::{Failure, Folder};
+    use planish_report::page::{self, Instance};
+
+    /// The report page, with the engine's provenance in the report's terms.
+    pub(super) fn render(folder: &Folder, instances: &[InstanceProvenance]) -> Result<String, Failure> {
+        let instances: Vec<Instance> = instances.iter().map(instance).collect();
+        page::render(folder, &instances)
+    }
+
+    /// The tables as Markdown.
+    pub(super) fn text(folder: &Folder) -> Result<String, Failure> {
+        let path = folder.file("tables.md")?;
+        std::fs::read_to_string(path).map_err(|e| Failure::io(path, e))
+    }
+
+    fn instance(known: &InstanceProvenance) -> Instance {
+        let fact = |(name, value): &(String, serde_json::Value)| match value {
+            serde_json::Value::String(text) => format!("{name}: {text}"),
+            other => format!("{name}: {other}"),
+        };
+        Instance {
+            id: known.id.clone(),
+            state: known.standing.as_str().to_owned(),
+            key: known.key.chars().take(12).collect(),
+            made: known.made.clone(),
+            seconds: known.seconds,
+            facts: known.facts.iter().map(fact).collect(),
+            log: known.log.clone(),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The run itself: one owner of all state, told by messages what its workers and the user do.
+
+mod finish;
+mod start;
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Instant;
+
+use planish_cache::{Store, StoreError};
+
+use crate::plan::Plan;
+
+use super::budget::{Budget, Total};
+use super::ending;
+use super::event::{Event, Failed};
+use super::executor::{Executor, Report};
+use super::history::History;
+use super::observer::{Notice, Observer};
+use super::priority;
+use super::readiness::{Readiness, readiness};
+use super::reason::Reason;
+use super::record::Recorder;
+use super::resolve::{Resolved, Resolver};
+use super::slot::{Outcome, Slot, Todo};
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// What the machine has to give.
+    pub total: Total,
+    /// Stop the run at the first failure.
+    pub fail_fast: bool,
+    /// Instances that run even if their result is there.
+    pub force: BTreeSet<usize>,
+}
+
+/// What a dispatcher is told.
+#[derive(Debug)]
+pub enum Message {
+    /// Something about the worker of an instance.
+    Worker(usize, Report),
+    /// The user wants the run to end.
+    Signal,
+}
+
+/// What a run comes to.
+#[derive(Debug)]
+pub struct RunResult {
+    /// The run's name.
+    pub run: String,
+    /// How each instance of the plan ended.
+    pub outcomes: Vec<Outcome>,
+    /// The seconds it took.
+    pub seconds: f64,
+    /// Whether the user ended it.
+    pub interrupted: bool,
+}
+
+/// How far the end of a run was ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ending {
+    No,
+    Stopping,
+    Killing,
+}
+
+/// What a run works with.
+pub struct Surroundings<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// Where workers run.
+    pub executor: &'a dyn Executor,
+    /// Who watches.
+    pub observer: &'a mut dyn Observer,
+    /// What happened before.
+    pub history: &'a mut History,
+}
+
+/// The owner of a run's state.
+pub struct Dispatcher<'a> {
+    plan: &'a Plan,
+    around: Surroundings<'a>,
+    options: RunOptions,
+    resolver: Resolver<'a>,
+    recorder: Recorder<'a>,
+    slots: Vec<Slot>,
+    priorities: Vec<f64>,
+    budget: Budget,
+    ending: Ending,
+    interrupted: bool,
+    sender: Sender<Message>,
+}
+
+impl<'a> Dispatcher<'a> {
+    /// A run of `plan`; messages sent to `sender` must come out of the receiver that [`Dispatcher::run`] is given.
+    #[must_use]
+    pub fn new(plan: &'a Plan, around: Surroundings<'a>, options: RunOptions, sender: Sender<Message>) -> Self {
+        let store = around.store;
+        let seconds: Vec<_> = plan.instances.iter().map(|i| around.history.past(&i.id).and_then(|past| past.seconds)).collect();
+        Dispatcher {
+            plan,
+            resolver: Resolver::new(plan, store),
+            recorder: Recorder::begin(store, &plan.name, plan.instances.iter().map(|instance| instance.id.as_str())),
+            slots: plan.instances.iter().map(|_| Slot::Pending).collect(),
+            priorities: priority::remaining(plan, &seconds),
+            budget: Budget::new(options.total),
+            ending: Ending::No,
+            interrupted: false,
+            sender,
+            around,
+            options,
+        }
+    }
+
+    /// Runs to the end. Only a store that can't be written ends it early; then workers that still run are killed.
+    ///
+    /// # Errors
+    /// A store that can't be written.
+    pub fn run(mut self, messages: &Receiver<Message>) -> Result<RunResult, StoreError> {
+        let clock = Instant::now();
+        let ended = self.until_over(messages);
+        if ended.is_err() {
+            self.kill_all();
+        }
+        ended?;
+        for slot in &mut self.slots {
+            if matches!(slot, Slot::Pending | Slot::Ready(_)) {
+                *slot = Slot::Over(Outcome::NotStarted);
+            }
+        }
+        let saved = self.around.history.save(self.around.store);
+        // Where nothing ran, nothing has to be written: a store that can only be read will do.
+        if self.recorder.has_begun() {
+            saved?;
+        }
+        let outcomes: Vec<Outcome> = self.slots.into_iter().filter_map(Slot::outcome).collect();
+        let result = RunResult {
+            run: self.recorder.record.run.clone(),
+            seconds: clock.elapsed().as_secs_f64(),
+            interrupted: self.interrupted,
+            outcomes,
+        };
+        self.recorder.end(ending::exit(&result).code())?;
+        Ok(result)
+    }
+
+    fn until_over(&mut self, messages: &Receiver<Message>) -> Result<(), StoreError> {
+        loop {
+            while let Ok(message) = messages.try_recv() {
+                self.take(message)?;
+            }
+            if self.ending == Ending::No {
+                self.settle()?;
+                self.start_ready()?;
+            }
+            if !self.slots.iter().any(|slot| matches!(slot, Slot::Running(_))) {
+                return Ok(());
+            }
+            // The dispatcher holds a sender itself, so this never fails.
+            let Ok(message) = messages.recv() else { return Ok(()) };
+            self.take(message)?;
+        }
+    }
+
+    /// Decides about every instance that can be decided about. They are in topological order, so one pass is enough.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let plan = self.plan;
+        for (index, instance) in plan.instances.iter().enumerate() {
+            if !matches!(self.slots.get(index), Some(Slot::Pending)) {
+                continue;
+            }
+            let slots = &self.slots;
+            let upstream = |i: usize| slots.get(i).map_or(super::Upstream::Unknown, Slot::upstream);
+            match readiness(instance, upstream) {
+                Readiness::Waiting(_) => {}
+                Readiness::Blocked(by) => self.over(index, Outcome::Blocked { by }, None)?,
+                Readiness::Ready => match self.resolver.resolve(instance, upstream) {
+                    Ok(resolved) => self.look_up(index, resolved)?,
+                    Err(error) => self.over(index, Outcome::Failed { failed: error.into(), reason: Reason::Unchanged }, None)?,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn look_up(&mut self, index: usize, resolved: Resolved) -> Result<(), StoreError> {
+        let Some(instance) = self.plan.instances.get(index) else { return Ok(()) };
+        let forced = self.options.force.contains(&index);
+        let past = self.around.history.past(&instance.id);
+        let reason = if forced { Reason::Forced } else { Reason::of(past, &resolved, self.around.store)? };
+        let entry = if forced { None } else { self.around.store.get(&resolved.key)? };
+        self.show_store_notices();
+        if let Some(entry) = entry {
+            self.around.history.hit(&instance.id, resolved.key, reason);
+            return self.over(index, Outcome::Hit { outputs: entry.outputs }, Some(resolved.key));
+        }
+        self.set(index, Slot::Ready(Box::new(Todo { resolved, reason })));
+        Ok(())
+    }
+
+    fn show_store_notices(&mut self) {
+        for notice in self.around.store.take_notices() {
+            self.around.observer.notice(Notice::Store { message: &notice.to_string() });
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), StoreError> {
+        match message {
+            Message::Signal => {
+                self.interrupted = true;
+                self.end_more();
+                Ok(())
+            }
+            Message::Worker(index, Report::Event(event)) => {
+                self.event(index, event);
+                Ok(())
+            }
+            Message::Worker(index, Report::Exited(status)) => self.exited(index, &ending::of_status(status)),
+            Message::Worker(index, Report::Lost(error)) => self.exited(index, &Failed::internal(format!("the worker was lost: {error}"))),
+        }
+    }
+
+    fn event(&mut self, instance: usize, event: Event) {
+        let Some(Slot::Running(active)) = self.slots.get_mut(instance) else { return };
+        match event {
+            Event::Waiting => self.around.observer.notice(Notice::Waiting { instance }),
+            Event::Progress(progress) => self.around.observer.notice(Notice::Progress { instance, progress: &progress }),
+            Event::Finished(finished) => active.result = Some(Ok(finished)),
+            Event::Failed(failed) => active.result = Some(Err(failed)),
+        }
+    }
+
+    fn set(&mut self, index: usize, slot: Slot) {
+        drop(self.replace(index, slot));
+    }
+
+    fn replace(&mut self, index: usize, slot: Slot) -> Option<Slot> {
+        self.slots.get_mut(index).map(|place| std::mem::replace(place, slot))
+    }
+}

@@ -1,0 +1,96 @@
+//! Ending instances, and the run.
+
+use planish_cache::{Key, StoreError};
+
+use super::{Dispatcher, Ending};
+use crate::run::ending;
+use crate::run::event::{Failed, FailureClass};
+use crate::run::history::Work;
+use crate::run::observer::Notice;
+use crate::run::record::{InstanceRecord, State};
+use crate::run::slot::{Active, Outcome, Slot, Todo};
+
+impl Dispatcher<'_> {
+    /// A worker is gone; `silent` is what that means if it told nothing.
+    pub(super) fn exited(&mut self, index: usize, silent: &Failed) -> Result<(), StoreError> {
+        let Some(Slot::Running(active)) = self.replace(index, Slot::Pending) else { return Ok(()) };
+        let Active { todo: Todo { resolved, reason }, share, result, .. } = *active;
+        self.budget.give_back(share);
+        let outcome = match result {
+            Some(Ok(finished)) => Outcome::Done { finished, reason },
+            Some(Err(failed)) if failed.class == FailureClass::Stopped && self.ending != Ending::No => Outcome::Stopped,
+            Some(Err(failed)) => Outcome::Failed { failed, reason },
+            None if self.ending == Ending::Killing => Outcome::Stopped,
+            None => Outcome::Failed { failed: silent.clone(), reason },
+        };
+        self.finish(index, outcome, resolved.key)
+    }
+
+    /// Remembers how the work on an instance ended.
+    pub(super) fn finish(&mut self, index: usize, outcome: Outcome, key: Key) -> Result<(), StoreError> {
+        let Some(instance) = self.plan.instances.get(index) else { return Ok(()) };
+        let log = self.recorder.relative(&self.recorder.log(&instance.id));
+        let run = self.recorder.record.run.clone();
+        let work = |reason| Work { instance: &instance.id, run: &run, log: &log, reason };
+        match &outcome {
+            Outcome::Done { finished, reason } => self.around.history.succeeded(work(reason), key, finished),
+            Outcome::Failed { failed, reason } => self.around.history.failed(work(reason), failed),
+            _ => {}
+        }
+        self.around.history.save(self.around.store)?;
+        let failed = matches!(outcome, Outcome::Failed { .. });
+        self.over(index, outcome, Some(key))?;
+        self.serve_twins(&key)?;
+        self.recorder.write()?;
+        if failed && self.options.fail_fast && self.ending == Ending::No {
+            self.end_more();
+        }
+        Ok(())
+    }
+
+    /// Instances that wait for a worker with the key that was just made are hits now.
+    fn serve_twins(&mut self, key: &Key) -> Result<(), StoreError> {
+        for index in 0..self.slots.len() {
+            if !matches!(self.slots.get(index), Some(Slot::Ready(todo)) if todo.resolved.key == *key) {
+                continue;
+            }
+            if let Some(Slot::Ready(todo)) = self.replace(index, Slot::Pending) {
+                self.look_up(index, todo.resolved)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn over(&mut self, index: usize, outcome: Outcome, key: Option<Key>) -> Result<(), StoreError> {
+        let Some(instance) = self.plan.instances.get(index) else { return Ok(()) };
+        let log = self.recorder.log(&instance.id);
+        let log = Some(log.as_path()).filter(|log| log.exists());
+        self.around.observer.notice(Notice::Over { instance: index, outcome: &outcome, log });
+        let record = self.recorder.record.instances.entry(instance.id.clone()).or_insert(InstanceRecord::of(State::Pending));
+        ending::note(record, &outcome, key);
+        let hit = matches!(outcome, Outcome::Hit { .. });
+        self.set(index, Slot::Over(outcome));
+        // A run that finds everything in the store leaves no record.
+        if hit { Ok(()) } else { self.recorder.write() }
+    }
+
+    /// Orders the end of the run: first in order, then at once.
+    pub(super) fn end_more(&mut self) {
+        self.ending = if self.ending == Ending::No { Ending::Stopping } else { Ending::Killing };
+        let killing = self.ending == Ending::Killing;
+        self.around.observer.notice(if killing { Notice::Killing } else { Notice::Stopping });
+        for slot in &self.slots {
+            if let Slot::Running(active) = slot {
+                if killing { active.worker.kill() } else { active.worker.stop() }
+            }
+        }
+    }
+
+    pub(super) fn kill_all(&self) {
+        for slot in &self.slots {
+            if let Slot::Running(active) = slot {
+                active.worker.kill();
+            }
+        }
+    }
+}

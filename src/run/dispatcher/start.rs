@@ -1,0 +1,94 @@
+//! Starting what is ready.
+
+use planish_cache::{Key, StoreError};
+
+use super::{Dispatcher, Ending, Message};
+use crate::fingerprint::BUILD_ID;
+use crate::plan::Instance;
+use crate::run::budget::Share;
+use crate::run::event::Failed;
+use crate::run::job::Job;
+use crate::run::observer::Notice;
+use crate::run::record::{InstanceRecord, State};
+use crate::run::resolve::{job_files, job_inputs};
+use crate::run::slot::{Active, Outcome, Slot, Todo};
+
+impl Dispatcher<'_> {
+    /// Starts what the machine has room for, the longest remaining chain first.
+    pub(super) fn start_ready(&mut self) -> Result<(), StoreError> {
+        let mut ready: Vec<usize> = (0..self.slots.len()).filter(|i| matches!(self.slots.get(*i), Some(Slot::Ready(_)))).collect();
+        let priority = |index: usize| self.priorities.get(index).copied().unwrap_or_default();
+        ready.sort_by(|a, b| priority(*b).total_cmp(&priority(*a)).then(a.cmp(b)));
+        for index in ready {
+            let Some(instance) = self.plan.instances.get(index) else { continue };
+            let Some(Slot::Ready(todo)) = self.slots.get(index) else { continue };
+            // Two instances with one key are one piece of work; the second is a hit when the first is done.
+            if self.is_being_made(&todo.resolved.key) {
+                continue;
+            }
+            if let Some(share) = self.budget.take(instance.resources) {
+                self.start(index, instance, share)?;
+            }
+            if self.ending != Ending::No {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_being_made(&self, key: &Key) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Running(active) if active.todo.resolved.key == *key))
+    }
+
+    fn start(&mut self, index: usize, instance: &Instance, share: Share) -> Result<(), StoreError> {
+        let Some(Slot::Ready(todo)) = self.replace(index, Slot::Pending) else { return Ok(()) };
+        for message in self.options.total.clamp(instance.resources).1 {
+            self.around.observer.notice(Notice::Clamped { instance: index, message: &message });
+        }
+        let job = self.job(index, instance, &todo, &share);
+        let record = InstanceRecord {
+            key: Some(todo.resolved.key),
+            reason: Some(todo.reason.clone()),
+            log: Some(self.recorder.relative(&job.log)),
+            ..InstanceRecord::of(State::Running)
+        };
+        self.recorder.record.instances.insert(instance.id.clone(), record);
+        self.recorder.write()?;
+        let sender = self.sender.clone();
+        // The receiver goes away only after the last worker did.
+        let tell = Box::new(move |report| drop(sender.send(Message::Worker(index, report))));
+        match self.around.executor.start(&job, tell) {
+            Ok(worker) => {
+                self.around.observer.notice(Notice::Started { instance: index, reason: &todo.reason });
+                self.set(index, Slot::Running(Box::new(Active { todo: *todo, worker, share, result: None })));
+                Ok(())
+            }
+            Err(error) => {
+                self.budget.give_back(share);
+                let failed = Failed::internal(format!("the worker can't be started: {error}"));
+                self.finish(index, Outcome::Failed { failed, reason: todo.reason }, todo.resolved.key)
+            }
+        }
+    }
+
+    fn job(&self, index: usize, instance: &Instance, todo: &Todo, share: &Share) -> Job {
+        let gpus = share.gpus.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        Job {
+            build_id: BUILD_ID.to_owned(),
+            store: self.around.store.root().to_path_buf(),
+            run: self.recorder.record.run.clone(),
+            instance: instance.id.clone(),
+            kind: instance.kind.clone(),
+            key: todo.resolved.key,
+            parts: todo.resolved.parts.clone(),
+            execution: instance.execution.clone(),
+            inputs: job_inputs(instance, &todo.resolved.parts),
+            files: job_files(instance),
+            outputs: instance.interface.outputs.iter().map(|output| output.name.clone()).collect(),
+            threads: share.cpus,
+            gpus: (!share.gpus.is_empty()).then_some(gpus),
+            force: self.options.force.contains(&index),
+            log: self.recorder.log(&instance.id),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Where workers run. A worker is one command line that speaks JSON lines, so another place (a batch
+//! system) is another [`Executor`].
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::event::Event;
+use super::job::Job;
+
+/// What an executor reports about one worker; nothing follows [`Report::Exited`].
+#[derive(Debug)]
+pub enum Report {
+    /// The worker told something.
+    Event(Event),
+    /// The worker is gone.
+    Exited(ExitStatus),
+    /// The worker could not be waited for.
+    Lost(std::io::Error),
+}
+
+/// How reports reach the dispatcher.
+pub type Tell = Box<dyn Fn(Report) + Send>;
+
+/// A place where workers run.
+pub trait Executor {
+    /// Starts a worker for `job`; everything it does is told to `tell`, from another thread.
+    ///
+    /// # Errors
+    /// What kept the worker from starting.
+    fn start(&self, job: &Job, tell: Tell) -> std::io::Result<Box<dyn Running>>;
+}
+
+/// A worker that was started.
+pub trait Running {
+    /// Asks the worker to keep what it needs to go on later, and to end.
+    fn stop(&self);
+    /// Ends the worker and everything that it started, at once.
+    fn kill(&self);
+}
+
+/// Workers on this machine: child processes of the same executable.
+#[derive(Clone, Debug)]
+pub struct Local {
+    executable: PathBuf,
+}
+
+impl Local {
+    /// Workers that run the very executable of this process, even if its file was replaced or removed since.
+    ///
+    /// # Errors
+    /// A system that does not tell which executable this is.
+    pub fn of_this_process() -> std::io::Result<Self> {
+        let link = PathBuf::from("/proc/self/exe");
+        let executable = if link.exists() { link } else { std::env::current_exe()? };
+        Ok(Local { executable })
+    }
+}
+
+impl Executor for Local {
+    fn start(&self, job: &Job, tell: Tell) -> std::io::Result<Box<dyn Running>> {
+        let mut line = serde_json::to_string(job)?;
+        line.push('\n');
+        let log = File::options().create(true).append(true).open(&job.log)?;
+        let threads = job.threads.to_string();
+        let mut command = Command::new(&self.executable);
+        command
+            .arg0("planish")
+            .arg("worker")
+            .env("RAYON_NUM_THREADS", &threads)
+            .env("OMP_NUM_THREADS", &threads)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log.try_clone()?)
+            // Ctrl-C in a terminal must reach the engine only: it stops its workers in order.
+            .process_group(0);
+        if let Some(gpus) = &job.gpus {
+            command.env("CUDA_VISIBLE_DEVICES", gpus);
+        }
+        let mut child = command.spawn()?;
+        let stdin = Arc::new(Mutex::new(child.stdin.take()));
+        let group = Arc::new(Mutex::new(Pid::from_raw(i32::try_from(child.id()).unwrap_or_default())));
+        let worker = LocalWorker { stdin: Arc::clone(&stdin), group: Arc::clone(&group) };
+        std::thread::Builder::new().name(format!("worker {}", job.instance)).spawn(move || {
+            send(&stdin, &line);
+            if let Some(stdout) = child.stdout.take() {
+                forward(BufReader::new(stdout), log, &tell);
+            }
+            match reap(child, &group) {
+                Ok(status) => tell(Report::Exited(status)),
+                Err(error) => tell(Report::Lost(error)),
+            }
+        })?;
+        Ok(Box::new(worker))
+    }
+}
+
+/// Passes events on, and writes every other line to the log.
+fn forward(mut lines: impl BufRead, mut log: impl Write, tell: &Tell) {
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+        match std::str::from_utf8(&line).ok().and_then(|text| Event::from_line(text.trim_end())) {
+            Some(event) => tell(Report::Event(event)),
+            // A log that can't be written must not cost the result.
+            None => drop(log.write_all(&line)),
+        }
+        line.clear();
+    }
+}
+
+/// Waits for the worker, ends what it may have left in its process group, and collects it.
+fn reap(mut child: Child, group: &Mutex<Option<Pid>>) -> std::io::Result<ExitStatus> {
+    if let Some(pid) = *group.lock().unwrap_or_else(PoisonError::into_inner) {
+        // Not collected yet: as long as it is a zombie, its number can't be given to another process.
+        while let Err(error) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            if error != rustix::io::Errno::INTR {
+                break;
+            }
+        }
+    }
+    let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pid) = group.take() {
+        // Fails when the group is empty, as it should be.
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+    child.wait()
+}
+
+struct LocalWorker {
+    stdin: Arc<Mutex<Option<ChildStdin>>>,
+    /// `None` once the worker was collected.
+    group: Arc<Mutex<Option<Pid>>>,
+}
+
+impl Running for LocalWorker {
+    fn stop(&self) {
+        send(&self.stdin, "stop\n");
+    }
+
+    fn kill(&self) {
+        if let Some(pid) = *self.group.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+}
+
+/// Writes to a worker that may be gone already; then there is nobody to tell.
+fn send(stdin: &Mutex<Option<ChildStdin>>, text: &str) {
+    if let Some(stdin) = stdin.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        drop(stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn events_and_other_lines_are_told_apart() {
+        let (sender, receiver) = mpsc::channel();
+        let mut log = Vec::new();
+        let text = format!("chatter\n{}\n\u{fffd}\nlast", Event::Waiting.to_line());
+        let tell: Tell = Box::new(move |report| drop(sender.send(report)));
+        forward(text.as_bytes(), &mut log, &tell);
+        drop(tell);
+        let reports: Vec<Report> = receiver.iter().collect();
+        assert!(matches!(reports.as_slice(), [Report::Event(Event::Waiting)]));
+        assert_eq!(String::from_utf8_lossy(&log), "chatter\n\u{fffd}\nlast");
+    }
+}

@@ -1,0 +1,65 @@
+//! What an engine tells a worker to do.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use planish_cache::{Digest, Key};
+use planish_contract::Coordinates;
+use serde::{Deserialize, Serialize};
+
+use crate::key::KeyParts;
+
+/// What one worker is to do: everything that it needs, frozen when it is started.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// The build of the engine; a worker of another build refuses.
+    pub build_id: String,
+    /// The store's folder.
+    pub store: PathBuf,
+    /// The run that this job is part of.
+    pub run: String,
+    /// The instance, as people know it.
+    pub instance: String,
+    /// The stage kind.
+    pub kind: String,
+    /// The key under which the result is published.
+    pub key: Key,
+    /// What the key was made of: parameters and expected digests of files among them.
+    pub parts: KeyParts,
+    /// The stage's `execution`, canonical.
+    pub execution: serde_json::Value,
+    /// Input name → what is connected.
+    pub inputs: BTreeMap<String, JobInput>,
+    /// File name → what it stands for.
+    pub files: BTreeMap<String, JobFiles>,
+    /// The outputs that the stage makes.
+    pub outputs: Vec<String>,
+    /// How many threads the stage may keep busy.
+    pub threads: usize,
+    /// Which GPUs the stage may see (as in `CUDA_VISIBLE_DEVICES`); `None` leaves all visible.
+    pub gpus: Option<String>,
+    /// Do the work even if the result is there.
+    pub force: bool,
+    /// The instance's log.
+    pub log: PathBuf,
+}
+
+/// What is connected to an input, by the digests of manifests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobInput {
+    /// One artifact.
+    One(Digest),
+    /// A gathered list; an absent artifact has no digest.
+    Gather(Vec<(Coordinates, Option<Digest>)>),
+}
+
+/// The files that a `files.NAME` stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobFiles {
+    /// Whether the pipeline named exactly one file (no pattern, no folder).
+    pub single: bool,
+    /// Name inside the folder → where the file is.
+    pub paths: BTreeMap<String, PathBuf>,
+}

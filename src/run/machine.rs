@@ -1,0 +1,103 @@
+//! Facts about this machine and this moment, for provenance and scheduling.
+
+use std::time::SystemTime;
+
+use time::OffsetDateTime;
+
+/// `moment` in UTC as RFC 3339, to the millisecond, such as `2026-11-23T01:47:00.250Z`: always as long, so that texts sort as
+/// times do.
+#[must_use]
+pub(super) fn rfc3339(moment: SystemTime) -> String {
+    let t = OffsetDateTime::from(moment);
+    let (year, month, day) = t.to_calendar_date();
+    let (hour, minute, second, milli) = t.to_hms_milli();
+    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z", u8::from(month))
+}
+
+/// A name for a run that began at `moment`: sorts by time, and differs between processes.
+#[must_use]
+pub(super) fn run_id(moment: SystemTime) -> String {
+    let t = OffsetDateTime::from(moment);
+    let (year, month, day) = t.to_calendar_date();
+    let (hour, minute, second, milli) = t.to_hms_milli();
+    format!("{year:04}{:02}{day:02}-{hour:02}{minute:02}{second:02}-{milli:03}-{}", u8::from(month), std::process::id())
+}
+
+/// How many processors this process may use.
+#[must_use]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The machine's memory in bytes, where the system tells.
+#[must_use]
+pub(super) fn memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// How many NVIDIA GPUs the machine has, by their device files.
+#[must_use]
+pub(super) fn gpus() -> usize {
+    let Ok(entries) = std::fs::read_dir("/dev") else { return 0 };
+    entries
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            name.to_str().and_then(|name| name.strip_prefix("nvidia")).is_some_and(|rest| rest.parse::<u16>().is_ok())
+        })
+        .count()
+}
+
+/// The machine's name.
+#[must_use]
+pub(super) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The processor's vector level, on which floating-point results may depend: `x86-64-v3` and the like.
+#[must_use]
+pub(super) fn cpu_features() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let level = if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw") {
+        "x86-64-v4"
+    } else if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        "x86-64-v3"
+    } else if std::arch::is_x86_feature_detected!("sse4.2") {
+        "x86-64-v2"
+    } else {
+        "x86-64"
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let level = std::env::consts::ARCH;
+    level.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
+        assert_eq!(rfc3339(moment), "2023-11-14T22:13:20.250Z");
+    }
+
+    #[test]
+    fn run_ids_sort_by_time() {
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
+        assert!(run_id(moment).starts_with("20231114-221320-250-"));
+        assert!(run_id(moment) < run_id(moment + Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn this_machine_has_a_processor_a_name_and_memory() {
+        assert!(processors() >= 1);
+        assert!(!host().is_empty());
+        assert!(memory().is_none_or(|bytes| bytes > 1 << 20));
+    }
+}

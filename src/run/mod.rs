@@ -1,0 +1,85 @@
+//! Running a plan: the dispatcher owns all state and decides; workers, each a process of this same
+//! executable, do the work and report; an [`Observer`] shows what happens.
+//!
+//! ```text
+//! plan ─► Dispatcher ◄─ messages ─ Executor ─ starts ─► planish worker ─► stage or program
+//!            │                                             │
+//!            └─► Resolver (keys) ─► Store ◄─ publishes ────┘
+//! ```
+
+mod budget;
+mod dispatcher;
+mod ending;
+mod event;
+mod executor;
+mod forecast;
+mod history;
+mod host;
+mod job;
+mod machine;
+mod observer;
+mod perform;
+mod priority;
+mod program;
+mod provenance;
+mod readiness;
+mod reason;
+mod record;
+mod resolve;
+mod signals;
+mod slot;
+mod standing;
+mod worker;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::sync::mpsc;
+
+use planish_cache::StoreError;
+
+use crate::plan::Plan;
+
+pub use budget::{Budget, Share, Total};
+pub use dispatcher::{Dispatcher, Message, RunOptions, RunResult, Surroundings};
+pub use ending::exit;
+pub use event::{Event, Failed, FailureClass, Finished};
+pub use executor::{Executor, Local, Report, Running, Tell};
+pub use forecast::{Forecast, forecast};
+pub use history::{History, Past, Work};
+pub use job::{Job, JobFiles, JobInput};
+pub use machine::processors;
+pub use observer::{Notice, Observer};
+pub use perform::open_artifact;
+pub use program::unknown_placeholder;
+pub use provenance::Provenance;
+pub use readiness::Upstream;
+pub use reason::Reason;
+pub use record::{InstanceRecord, RunRecord, State, find_log, read_record};
+pub use resolve::{ResolveError, Resolved, Resolver};
+pub use slot::Outcome;
+pub use standing::{Evidence, Explanation, Standing};
+pub use worker::work;
+
+/// Why a run could not be begun or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Interrupts can't be watched for, so a run could not be ended in order.
+    #[error("can't watch for interrupts: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Runs a plan to its end, or until the user interrupts it.
+///
+/// # Errors
+/// A store that can't be written, or signals that can't be watched.
+pub fn run<'a>(plan: &'a Plan, around: Surroundings<'a>, options: RunOptions) -> Result<RunResult, RunError> {
+    let (sender, receiver) = mpsc::channel();
+    let _watch = signals::Watch::begin(sender.clone()).map_err(RunError::Signals)?;
+    Ok(Dispatcher::new(plan, around, options, sender).run(&receiver)?)
+}

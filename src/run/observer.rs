@@ -1,0 +1,63 @@
+//! Who watches a run.
+
+use std::path::Path;
+
+use planish_contract::Progress;
+
+use super::reason::Reason;
+use super::slot::Outcome;
+
+/// Something that happens in a run. Instances are named by their index in the plan.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice<'a> {
+    /// An instance asks for more than there is.
+    Clamped {
+        /// The instance.
+        instance: usize,
+        /// What was cut.
+        message: &'a str,
+    },
+    /// A worker was started.
+    Started {
+        /// The instance.
+        instance: usize,
+        /// Why it runs.
+        reason: &'a Reason,
+    },
+    /// A worker waits for another run that makes the same result.
+    Waiting {
+        /// The instance.
+        instance: usize,
+    },
+    /// How far a running instance is.
+    Progress {
+        /// The instance.
+        instance: usize,
+        /// How far.
+        progress: &'a Progress,
+    },
+    /// Nothing more happens to an instance.
+    Over {
+        /// The instance.
+        instance: usize,
+        /// How it ended.
+        outcome: &'a Outcome,
+        /// Its log, if it ran.
+        log: Option<&'a Path>,
+    },
+    /// The store noticed something and dealt with it.
+    Store {
+        /// What it noticed.
+        message: &'a str,
+    },
+    /// The run was asked to stop; workers are ending in order.
+    Stopping,
+    /// The run was asked again: workers are ended at once.
+    Killing,
+}
+
+/// Who watches a run.
+pub trait Observer {
+    /// Takes note.
+    fn notice(&mut self, notice: Notice<'_>);
+}

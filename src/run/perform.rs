@@ -1,0 +1,198 @@
+//! What a worker does with its job: lock, look again, run the stage, store what it made.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use planish_cache::{Digest, ENTRY_VERSION, Entry, KeyLock, Published, Store};
+use planish_contract::{Context, Failure, Folder, Gathered, Host, Input};
+use serde::Deserialize;
+
+use crate::command::{self, CommandParameters};
+use crate::fingerprint::BUILD_ID;
+use crate::spec::Kinds;
+
+use super::event::{Event, Failed, Finished};
+use super::host::WorkerHost;
+use super::job::{Job, JobInput};
+use super::program::{self, Program};
+use super::provenance::Provenance;
+
+/// How often a worker looks whether the other run has finished.
+const LOCK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Does `job` and publishes its result.
+///
+/// # Errors
+/// Why there is no result; then nothing was published.
+pub(super) fn perform(job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result<Finished, Failed> {
+    if job.build_id != BUILD_ID {
+        let message = "planish was rebuilt while the run went on: this worker is another build than its engine";
+        return Err(Failed::stage(message).hint("run again with the new build"));
+    }
+    let store = Store::open(&job.store)?;
+    let _lock = lock(&store, job, host)?;
+    if !job.force
+        && let Some(entry) = store.get(&job.key)?
+    {
+        let note = Some("another run made the result in the meantime".to_owned());
+        return Ok(Finished { outputs: entry.outputs, ran: false, seconds: 0.0, note });
+    }
+    let scratch = store.scratch()?;
+    let context = context(job, &store, scratch.path(), host)?;
+    let (started, clock) = (SystemTime::now(), Instant::now());
+    run_stage(job, kinds, scratch.path(), &context)?;
+    let seconds = clock.elapsed().as_secs_f64();
+    let provenance = Provenance::of(job, started, seconds, host.facts());
+    let finished = publish(job, &store, &context.outputs, &provenance)?;
+    store.remove_checkpoints(&job.key)?;
+    Ok(finished)
+}
+
+/// Waits until no other run makes the same result.
+fn lock(store: &Store, job: &Job, host: &WorkerHost) -> Result<KeyLock, Failed> {
+    let mut told = false;
+    loop {
+        if let Some(lock) = store.try_lock(&job.key)? {
+            return Ok(lock);
+        }
+        if host.stopped() {
+            return Err(Failure::Stopped.into());
+        }
+        if !told {
+            host.tell(&Event::Waiting);
+            told = true;
+        }
+        std::thread::sleep(LOCK_INTERVAL);
+    }
+}
+
+fn context<'h>(job: &Job, store: &Store, scratch: &Path, host: &'h WorkerHost) -> Result<Context<'h>, Failed> {
+    let mut inputs = BTreeMap::new();
+    for (name, input) in &job.inputs {
+        inputs.insert(name.clone(), open_input(store, name, input)?);
+    }
+    let files = job.files.iter().map(|(name, files)| (name.clone(), Folder::new(files.paths.clone()))).collect();
+    let outputs = scratch.join("outputs");
+    for name in &job.outputs {
+        let folder = outputs.join(name);
+        std::fs::create_dir_all(&folder).map_err(|e| Failure::io(&folder, e))?;
+    }
+    // A program is told of no checkpoints, so it needs no folder that outlives it.
+    let checkpoints = if job.kind == command::NAME { scratch.join("checkpoints") } else { store.checkpoints(&job.key)? };
+    Ok(Context { inputs, files, outputs, checkpoints, threads: job.threads, host })
+}
+
+fn open_input(store: &Store, name: &str, input: &JobInput) -> Result<Input, Failed> {
+    match input {
+        JobInput::One(digest) => Ok(Input::One(open_artifact(store, name, digest)?)),
+        JobInput::Gather(list) => {
+            let open = |(coordinates, digest): &(_, Option<Digest>)| {
+                let folder = digest.as_ref().map(|digest| open_artifact(store, name, digest)).transpose()?;
+                Ok(Gathered { coordinates: Clone::clone(coordinates), folder })
+            };
+            Ok(Input::Gather(list.iter().map(open).collect::<Result<_, Failed>>()?))
+        }
+    }
+}
+
+/// The files of an artifact, where the store has them.
+///
+/// # Errors
+/// A store that fails, or that lost the artifact.
+pub fn open_artifact(store: &Store, name: &str, digest: &Digest) -> Result<Folder, Failed> {
+    let lost = || Failed::stage(format!("the artifact for `{name}` was removed or damaged")).hint("run again: it is made anew");
+    Ok(Folder::new(store.folder(digest)?.ok_or_else(lost)?))
+}
+
+fn run_stage(job: &Job, kinds: &dyn Kinds, scratch: &Path, context: &Context<'_>) -> Result<(), Failed> {
+    if job.kind == command::NAME {
+        return run_program(job, scratch, context);
+    }
+    let stage = kinds.get(&job.kind).ok_or_else(|| Failed::internal(format!("this worker knows no stage kind `{}`", job.kind)))?;
+    // A stage that panics leaves files in its scratch folder and nothing else behind.
+    match catch_unwind(AssertUnwindSafe(|| stage.run(&job.parts.parameters, &job.execution, context))) {
+        Ok(result) => Ok(result?),
+        Err(payload) => {
+            let message = format!("the stage panicked: {}", panic_message(payload.as_ref()));
+            Err(Failed::stage(message).hint("a mistake in the stage's code; its log has the place"))
+        }
+    }
+}
+
+fn run_program(job: &Job, scratch: &Path, context: &Context<'_>) -> Result<(), Failed> {
+    let parameters = CommandParameters::deserialize(&job.parts.parameters).map_err(|e| Failed::internal(e.to_string()))?;
+    let single_files: BTreeSet<String> = job.files.iter().filter(|(_, files)| files.single).map(|(name, _)| name.clone()).collect();
+    let program = Program {
+        command: &parameters.command,
+        environment: &parameters.environment,
+        single_files: &single_files,
+        sandbox: &scratch.join("sandbox"),
+        log: &job.log,
+    };
+    Ok(program::run(program, context)?)
+}
+
+/// What a panic said.
+pub(super) fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Stores what the stage made.
+fn publish(job: &Job, store: &Store, outputs: &Path, provenance: &Provenance) -> Result<Finished, Failed> {
+    let mut digests = BTreeMap::new();
+    for name in &job.outputs {
+        digests.insert(name.clone(), ingest(store, &outputs.join(name), name)?);
+    }
+    check_files(job, store)?;
+    let unwritable = |e: serde_json::Error| Failed::internal(format!("the result's record does not serialise: {e}"));
+    let entry = Entry {
+        version: ENTRY_VERSION,
+        key: job.key,
+        kind: job.kind.clone(),
+        instance: job.instance.clone(),
+        parts: serde_json::to_value(&job.parts).map_err(unwritable)?,
+        outputs: digests,
+        provenance: serde_json::to_value(provenance).map_err(unwritable)?,
+        superseded: None,
+    };
+    let (outputs, note) = match store.publish(&entry)? {
+        Published::New => (entry.outputs, None),
+        Published::Superseded(_) => (entry.outputs, Some("the result differs from the lost one that it replaces".to_owned())),
+        Published::Existing(first) => {
+            let differs = first.outputs != entry.outputs;
+            let note = differs.then(|| "the result differs from the one in the store; the first one stands".to_owned());
+            (first.outputs, note)
+        }
+    };
+    Ok(Finished { outputs, ran: true, seconds: provenance.seconds, note })
+}
+
+fn ingest(store: &Store, folder: &Path, name: &str) -> Result<Digest, Failed> {
+    let hint = "every declared output must hold at least one file when the stage ends";
+    if !folder.is_dir() {
+        return Err(Failed::stage(format!("the stage left no folder for its output `{name}`")).hint(hint));
+    }
+    let (digest, tree) = store.ingest_folder(folder)?;
+    if tree.files.is_empty() {
+        return Err(Failed::stage(format!("the stage wrote nothing to its output `{name}`")).hint(hint));
+    }
+    Ok(digest)
+}
+
+/// Files that were edited while the stage ran make its result nobody's.
+fn check_files(job: &Job, store: &Store) -> Result<(), Failed> {
+    for (name, files) in &job.files {
+        for (inner, path) in &files.paths {
+            let expected = job.parts.files.get(name).and_then(|folder| folder.get(inner));
+            if store.hash_file(path).ok().as_ref() != expected {
+                let message = format!("{} (in `files.{name}`) was edited while the stage ran; the result was not stored", path.display());
+                return Err(Failed::stage(message).hint("run again"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Where, when and by what a result was made: kept beside it, never part of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::fingerprint::BUILD_ID;
+
+use super::job::Job;
+use super::machine;
+
+/// Where, when and by what a result was made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// The version of planish.
+    pub planish: String,
+    /// The build of the executable.
+    pub build: String,
+    /// The run.
+    pub run: String,
+    /// When the stage began, RFC 3339.
+    pub started: String,
+    /// When it ended, RFC 3339.
+    pub ended: String,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// The machine's name.
+    pub host: String,
+    /// The processor's vector level, such as `x86-64-v3`.
+    pub cpu: String,
+    /// How many threads the stage could keep busy.
+    pub threads: usize,
+    /// Which GPUs it was given, if any.
+    pub gpus: Option<String>,
+    /// Its log, relative to the store.
+    pub log: PathBuf,
+    /// What the stage itself recorded: device, runtime, throughput.
+    pub facts: BTreeMap<String, Value>,
+}
+
+impl Provenance {
+    /// The provenance of a stage that began at `started` and ends now.
+    #[must_use]
+    pub fn of(job: &Job, started: SystemTime, seconds: f64, facts: BTreeMap<String, Value>) -> Self {
+        Provenance {
+            planish: env!("CARGO_PKG_VERSION").to_owned(),
+            build: BUILD_ID.to_owned(),
+            run: job.run.clone(),
+            started: machine::rfc3339(started),
+            ended: machine::rfc3339(SystemTime::now()),
+            seconds,
+            host: machine::host(),
+            cpu: machine::cpu_features(),
+            threads: job.threads,
+            gpus: job.gpus.clone(),
+            log: job.log.strip_prefix(&job.store).unwrap_or(&job.log).to_path_buf(),
+            facts,
+        }
+    }
+
+    /// Reads the provenance of an entry; what an earlier planish did not record is empty.
+    #[must_use]
+    pub fn read(value: &Value) -> Self {
+        Provenance::deserialize(value).unwrap_or_default()
+    }
+}

@@ -1,0 +1,236 @@
+//! The record of a run: `runs/<run>/run.json`, rewritten whenever something happens. A run that finds
+//! everything in the store leaves none.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use planish_cache::{Action, Key, Store, StoreError};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+use serde::{Deserialize, Serialize};
+
+use super::machine;
+use super::reason::Reason;
+
+/// The format of the file.
+pub(super) const SCHEMA: u32 = 1;
+
+/// What a run did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The format of the file.
+    pub schema: u32,
+    /// The run's name.
+    pub run: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The engine's process.
+    pub process: u32,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// When it ended; absent while it goes on, or when it was killed.
+    pub ended: Option<String>,
+    /// Its exit code.
+    pub exit: Option<u8>,
+    /// Instance → what happened to it.
+    pub instances: BTreeMap<String, InstanceRecord>,
+}
+
+/// What happened to one instance in a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstanceRecord {
+    /// Where it stands.
+    pub state: State,
+    /// Its key, once known.
+    pub key: Option<Key>,
+    /// Why it ran.
+    pub reason: Option<Reason>,
+    /// How long it took, in seconds.
+    pub seconds: Option<f64>,
+    /// Its log, relative to the store.
+    pub log: Option<PathBuf>,
+    /// What went wrong.
+    pub message: Option<String>,
+}
+
+/// Where an instance stands in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It has not been its turn.
+    Pending,
+    /// Its worker runs.
+    Running,
+    /// Its result was in the store.
+    Hit,
+    /// It ran and has a result.
+    Done,
+    /// It ran and has no result.
+    Failed,
+    /// It needs an instance that has no result.
+    Blocked,
+    /// It was stopped while it ran.
+    Stopped,
+}
+
+impl InstanceRecord {
+    /// The record of an instance about which only its state is known.
+    #[must_use]
+    pub fn of(state: State) -> Self {
+        InstanceRecord { state, key: None, reason: None, seconds: None, log: None, message: None }
+    }
+}
+
+/// The folder of a run and its record.
+#[derive(Debug)]
+pub(super) struct Recorder<'a> {
+    store: &'a Store,
+    folder: PathBuf,
+    /// Whether there is anything on the disk.
+    begun: bool,
+    /// What is written.
+    pub record: RunRecord,
+}
+
+impl<'a> Recorder<'a> {
+    /// The record of a run that begins now.
+    #[must_use]
+    pub(super) fn begin(store: &'a Store, pipeline: &str, instances: impl Iterator<Item = &'a str>) -> Self {
+        let now = SystemTime::now();
+        let run = machine::run_id(now);
+        let instances = instances.map(|id| (id.to_owned(), InstanceRecord::of(State::Pending))).collect();
+        let record = RunRecord {
+            schema: SCHEMA,
+            pipeline: pipeline.to_owned(),
+            process: std::process::id(),
+            started: machine::rfc3339(now),
+            ended: None,
+            exit: None,
+            instances,
+            run,
+        };
+        let folder = store.runs_dir().join(&record.run);
+        Recorder { store, folder, begun: false, record }
+    }
+
+    /// Writes the record, and makes the run's folder if this is the first time.
+    ///
+    /// # Errors
+    /// A store that can't be written.
+    pub(super) fn write(&mut self) -> Result<(), StoreError> {
+        if !self.begun {
+            make_folder(&self.folder)?;
+            self.begun = true;
+        }
+        let text = serde_json::to_vec_pretty(&self.record).unwrap_or_default();
+        self.store.write_atomic(&self.folder.join("run.json"), &text)
+    }
+
+    /// Whether anything was written.
+    #[must_use]
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Writes the record of a run that ends now, if there was anything to record.
+    ///
+    /// # Errors
+    /// A store that can't be written.
+    pub(super) fn end(&mut self, exit: u8) -> Result<(), StoreError> {
+        if !self.begun {
+            return Ok(());
+        }
+        self.record.ended = Some(machine::rfc3339(SystemTime::now()));
+        self.record.exit = Some(exit);
+        self.write()
+    }
+
+    /// The log of an instance in this run.
+    #[must_use]
+    pub(super) fn log(&self, instance: &str) -> PathBuf {
+        self.folder.join(log_name(instance))
+    }
+
+    /// `path` as it is written in records: relative to the store.
+    #[must_use]
+    pub(super) fn relative(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(self.store.root()).unwrap_or(path).to_path_buf()
+    }
+}
+
+/// Reads the record of a run; `None` when there is none that can be read.
+#[must_use]
+pub fn read_record(store: &Store, run: &str) -> Option<RunRecord> {
+    let text = std::fs::read(store.runs_dir().join(run).join("run.json")).ok()?;
+    serde_json::from_slice::<RunRecord>(&text).ok().filter(|record| record.schema == SCHEMA)
+}
+
+/// The latest run of `pipeline` that worked on `instance`, and the log that it wrote.
+#[must_use]
+pub fn find_log(store: &Store, pipeline: &str, instance: &str) -> Option<(RunRecord, PathBuf)> {
+    let mut runs: Vec<String> = std::fs::read_dir(store.runs_dir())
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_digit()))
+        .collect();
+    runs.sort_unstable_by(|a, b| b.cmp(a));
+    runs.into_iter().find_map(|run| {
+        let record = read_record(store, &run).filter(|record| record.pipeline == pipeline)?;
+        let log = store.root().join(record.instances.get(instance)?.log.as_ref()?);
+        log.is_file().then_some((record, log))
+    })
+}
+
+impl RunRecord {
+    /// Whether the instance is being worked on now.
+    #[must_use]
+    pub fn is_running(&self, instance: &str) -> bool {
+        let running = self.instances.get(instance).is_some_and(|record| record.state == State::Running);
+        let engine = i32::try_from(self.process).ok().and_then(Pid::from_raw);
+        // A process of somebody else can't be asked, but it is there.
+        let alive = engine.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)));
+        running && alive && self.ended.is_none()
+    }
+}
+
+/// Makes a folder of the engine's own inside the store.
+pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(path).map_err(|source| {
+        let (action, path) = (Action::Create, path.to_path_buf());
+        match source.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::NotWritable { action, path, source },
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull { action, path, source },
+            _ => StoreError::Io { action, path, source },
+        }
+    })
+}
+
+/// The name of an instance's log: the instance, if it can be a file name.
+fn log_name(instance: &str) -> String {
+    const LIMIT: usize = 120;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+=,[]@".contains(c);
+    if instance.len() <= LIMIT && instance.chars().all(plain) {
+        return format!("{instance}.log");
+    }
+    let readable: String = instance.chars().map(|c| if plain(c) { c } else { '_' }).take(LIMIT).collect();
+    let hash = blake3::hash(instance.as_bytes()).to_hex();
+    format!("{readable}~{}.log", hash.get(..8).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_of_different_instances_have_different_names() {
+        assert_eq!(log_name("train[method=llr,seed=0]"), "train[method=llr,seed=0].log");
+        let (a, b) = (log_name("a[eps=8/255]"), log_name("a[eps=8_255]"));
+        assert!(a.starts_with("a[eps=8_255]~"), "{a}");
+        assert_ne!(a, b);
+        assert!(log_name(&"x".repeat(500)).len() < 140);
+        assert!(!log_name("../../etc").contains('/'));
+    }
+}

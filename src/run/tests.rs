@@ -1,0 +1,80 @@
+//! Tests of workers and the dispatcher together, in one process: stages run in threads.
+
+mod dispatching;
+mod performing;
+mod stages;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use planish_cache::Store;
+use planish_contract::Interface;
+use serde_json::{Value, json};
+
+use crate::fingerprint::BUILD_ID;
+use crate::key::{FORMAT_VERSION, KeyParts, key};
+use crate::plan::Plan;
+
+use super::event::{Event, Failed, Finished};
+use super::host::WorkerHost;
+use super::job::Job;
+use super::perform::perform;
+use super::testing::{Shared, plan_of};
+pub(crate) use stages::TestKinds;
+
+/// A job for the stage kind `kind` with one output `out`, without inputs.
+fn job(store: &Path, kind: &str, parameters: Value) -> Job {
+    let parts = KeyParts {
+        version: FORMAT_VERSION,
+        kind: kind.to_owned(),
+        code: BTreeMap::new(),
+        parameters,
+        inputs: BTreeMap::new(),
+        files: BTreeMap::new(),
+        also: Value::Null,
+    };
+    Job {
+        build_id: BUILD_ID.to_owned(),
+        store: store.to_path_buf(),
+        run: "run".to_owned(),
+        instance: "stage".to_owned(),
+        kind: kind.to_owned(),
+        key: key(&parts),
+        parts,
+        execution: json!({}),
+        inputs: BTreeMap::new(),
+        files: BTreeMap::new(),
+        outputs: vec!["out".to_owned()],
+        threads: 1,
+        gpus: None,
+        force: false,
+        log: store.join("log"),
+    }
+}
+
+/// Does a job in this process.
+fn do_job(job: &Job, stop: bool) -> (Result<Finished, Failed>, Vec<Event>) {
+    let events = Shared::default();
+    let stop = Arc::new(AtomicBool::new(stop));
+    let host = WorkerHost::new(stop, Box::new(events.clone()), Box::new(Shared::default()));
+    let result = perform(job, &TestKinds, &host);
+    (result, events.text().lines().filter_map(Event::from_line).collect())
+}
+
+/// A plan of test stages: (name, kind, parameters, what it needs).
+fn test_plan(stages: &[(&str, &str, Value, &[&str])]) -> Plan {
+    let shape: Vec<(&str, &[&str])> = stages.iter().map(|(name, _, _, needs)| (*name, *needs)).collect();
+    let mut plan = plan_of(&shape);
+    for (instance, (_, kind, parameters, _)) in plan.instances.iter_mut().zip(stages) {
+        instance.kind = (*kind).to_owned();
+        instance.parameters = parameters.clone();
+        instance.interface = Interface { inputs: Vec::new(), ..instance.interface.clone() };
+    }
+    plan
+}
+
+fn open(folder: &Path) -> Store {
+    Store::open(&folder.join("store")).unwrap()
+}

@@ -1,0 +1,86 @@
+//! `why`: reasons as an indented tree.
+
+use std::fmt::Write;
+
+use crate::run::{Explanation, Reason, Standing};
+
+use super::words;
+
+/// Why instances stand as they do, as text.
+#[must_use]
+pub fn explanations(list: &[Explanation]) -> String {
+    let mut text = String::new();
+    for explanation in list {
+        tell(explanation, 0, &mut text);
+    }
+    text
+}
+
+fn tell(explanation: &Explanation, depth: usize, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    // Writing to a string never fails.
+    let mut line = |words: &str| {
+        let _ = writeln!(text, "{indent}{words}");
+    };
+    line(&format!("{}: {}", explanation.instance, headline(explanation)));
+    if let Some(failure) = explanation.failure.as_ref().filter(|_| explanation.standing == Standing::Failed) {
+        line(&format!("  last time: {}", failure.message));
+    }
+    match &explanation.reason {
+        Some(Reason::Changed(differences)) => {
+            for difference in differences {
+                line(&format!("  {difference}"));
+            }
+        }
+        Some(reason) => line(&format!("  {}", words::reason(reason))),
+        None if explanation.standing == Standing::Fresh => line("  its result was in the store already"),
+        None => {}
+    }
+    if !explanation.causes.is_empty() {
+        line(if explanation.reason.is_some() { "  because of" } else { "  depends on" });
+    }
+    for cause in &explanation.causes {
+        tell(cause, depth + 2, text);
+    }
+}
+
+fn headline(explanation: &Explanation) -> String {
+    let standing = explanation.standing.as_str();
+    match (&explanation.run, explanation.standing) {
+        (Some(run), Standing::Fresh) => format!("{standing}, made in run {run}"),
+        (Some(run), Standing::Failed) => format!("{standing} in run {run}"),
+        _ => standing.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Difference;
+
+    #[test]
+    fn causes_are_told_down_to_the_first() {
+        let cause = Explanation {
+            instance: "data".to_owned(),
+            standing: Standing::Stale,
+            reason: Some(Reason::Changed(vec![Difference::Parameter {
+                path: "train".to_owned(),
+                old: Some(1.into()),
+                new: Some(2.into()),
+            }])),
+            run: None,
+            failure: None,
+            causes: Vec::new(),
+        };
+        let top = Explanation {
+            instance: "train".to_owned(),
+            standing: Standing::Stale,
+            reason: None,
+            run: None,
+            failure: None,
+            causes: vec![cause],
+        };
+        let text = explanations(&[top]);
+        assert_eq!(text, "train: stale\n  depends on\n    data: stale\n      parameter train: 1 → 2\n");
+    }
+}

@@ -1,0 +1,79 @@
+//! Numbers and reasons in words.
+
+use crate::run::Reason;
+
+/// A duration: `0.3 s`, `12 s`, `3 min 05 s`, `1 h 02 min`.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        _ if seconds < 0.0995 => format!("{:.0} ms", seconds.max(0.0) * 1000.0),
+        _ if seconds < 9.95 => format!("{seconds:.1} s"),
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// A size: `12 B`, `3.4 kB`, `1.2 MB`.
+pub(super) fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if value < 999.5 {
+            return if unit == "B" || value >= 99.5 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.1} TB")
+}
+
+/// `1 hit`, `2 hits`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// The reason in one line, shortened after a few differences.
+pub(super) fn reason(reason: &Reason) -> String {
+    const MOST: usize = 3;
+    match reason {
+        Reason::Changed(differences) => {
+            let mut words: Vec<String> = differences.iter().take(MOST).map(ToString::to_string).collect();
+            if let Some(more) = differences.len().checked_sub(MOST).filter(|more| *more > 0) {
+                words.push(format!("and {more} more"));
+            }
+            words.join("; ")
+        }
+        Reason::First => "it has never run".to_owned(),
+        Reason::Forced => "asked for with --force".to_owned(),
+        Reason::Retry => "it failed last time".to_owned(),
+        Reason::Lost => "its result was removed from the store or damaged".to_owned(),
+        Reason::Forgotten => "something changed since its last result, which is no longer in the store".to_owned(),
+        Reason::Unchanged => "nothing changed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let cases =
+            [(0.0123, "12 ms"), (0.34, "0.3 s"), (12.4, "12 s"), (59.8, "1 min 00 s"), (185.0, "3 min 05 s"), (3720.0, "1 h 02 min")];
+        for (seconds, text) in cases {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        let cases = [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (123_456, "123 kB"), (1_250_000, "1.2 MB"), (u64::MAX, "18446744.1 TB")];
+        for (bytes, text) in cases {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn numbers_have_their_plural() {
+        assert_eq!((count(0, "hit"), count(1, "hit"), count(2, "hit")), ("0 hits".to_owned(), "1 hit".to_owned(), "2 hits".to_owned()));
+    }
+}

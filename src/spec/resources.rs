@@ -1,0 +1,66 @@
+//! What a stage keeps busy: `cpus`, `memory`, `gpus`.
+
+use super::error::Problem;
+use super::node::{Node, Table, Value};
+use crate::plan::Resources;
+
+pub(super) fn read(table: &Table) -> Result<Resources, Problem> {
+    let cpus = table.get("cpus").map(|entry| count(&entry.node, "cpus", 1)).transpose()?.unwrap_or(1);
+    let gpus = table.get("gpus").map(|entry| count(&entry.node, "gpus", 0)).transpose()?.unwrap_or(0);
+    let memory = table.get("memory").map(|entry| memory(&entry.node)).transpose()?;
+    Ok(Resources { cpus, memory, gpus })
+}
+
+fn count(node: &Node, key: &str, least: usize) -> Result<usize, Problem> {
+    const MOST: usize = 65_536;
+    match node.value {
+        Value::Integer(number) => usize::try_from(number).ok().filter(|number| (least..=MOST).contains(number)),
+        _ => None,
+    }
+    .ok_or_else(|| Problem::new(format!("`{key}` must be an integer from {least} to {MOST}")).at(node.span, "here"))
+}
+
+fn memory(node: &Node) -> Result<u64, Problem> {
+    let bytes = match &node.value {
+        Value::Integer(number) => u64::try_from(*number).ok(),
+        Value::String(text) => parse_bytes(text),
+        _ => None,
+    };
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
+        Problem::new("`memory` must be a size").at(node.span, "here").help("write a number of bytes, or \"500 MB\", \"4 GB\", \"4 GiB\"")
+    })
+}
+
+fn parse_bytes(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits)?;
+    let scale: f64 = match unit.trim() {
+        "" | "B" => 1.0,
+        "kB" | "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "TiB" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    let bytes = number.trim().parse::<f64>().ok()? * scale;
+    (bytes.is_finite() && bytes < 1e18).then_some(bytes.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read() {
+        assert_eq!(parse_bytes("4 GB"), Some(4_000_000_000));
+        assert_eq!(parse_bytes("1.5GiB"), Some(1_610_612_736));
+        assert_eq!(parse_bytes("512"), Some(512));
+        for wrong in ["", "GB", "4 gigs", "-1 GB", "1e99 GB", "4 GB free"] {
+            assert_eq!(parse_bytes(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The texts that a pipeline is read from, and places in them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::NamedSource;
+
+/// The largest pipeline file that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A place in one of the [`Sources`]: a range of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Which text.
+    pub file: usize,
+    /// The first byte.
+    pub start: usize,
+    /// The byte after the last.
+    pub end: usize,
+}
+
+impl Span {
+    /// The place of `range` in text `file`.
+    #[must_use]
+    pub fn new(file: usize, range: std::ops::Range<usize>) -> Self {
+        Span { file, start: range.start, end: range.end.max(range.start) }
+    }
+}
+
+/// The texts that a pipeline is read from: its file, `--set` values, targets. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    texts: Vec<Arc<NamedSource<String>>>,
+}
+
+impl Sources {
+    /// Adds a text under the name that messages show; returns its number for [`Span::file`].
+    pub fn add(&mut self, name: &str, text: String) -> usize {
+        self.texts.push(Arc::new(NamedSource::new(name, text)));
+        self.texts.len() - 1
+    }
+
+    /// Adds the text of a file, named as the caller wrote its path.
+    ///
+    /// # Errors
+    /// A sentence fragment: the file can't be read, is not UTF-8, or is larger than [`MAX_FILE_BYTES`].
+    pub fn add_file(&mut self, path: &Path) -> Result<usize, String> {
+        let text = read_bounded(path).map_err(|reason| format!("{}: {reason}", path.display()))?;
+        Ok(self.add(&path.display().to_string(), text))
+    }
+
+    /// Text number `file`, named.
+    #[must_use]
+    pub fn named(&self, file: usize) -> Option<&Arc<NamedSource<String>>> {
+        self.texts.get(file)
+    }
+
+    /// What is written in text number `file`; empty when there is no such text.
+    #[must_use]
+    pub fn text(&self, file: usize) -> &str {
+        self.texts.get(file).map_or("", |source| source.inner().as_str())
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<String, String> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("the file is larger than {} MiB, the most a pipeline may have", MAX_FILE_BYTES / (1024 * 1024)));
+    }
+    String::from_utf8(bytes).map_err(|e| format!("the file is not UTF-8 text (byte {})", e.utf8_error().valid_up_to()))
+}

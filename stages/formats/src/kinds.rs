@@ -1,0 +1,14 @@
+//! The kinds of artifact that stages exchange.
+
+use planish_contract::Kind;
+
+/// Images and labels, in splits: see [`crate::data_set`].
+pub const DATA_SET: Kind = Kind::new("data-set");
+/// A trained network: see [`crate::checkpoint`].
+pub const CHECKPOINT: Kind = Kind::new("checkpoint");
+/// An image classifier as ONNX: see [`crate::onnx_model`].
+pub const ONNX_MODEL: Kind = Kind::new("onnx-model");
+/// What attacks did to each image: see [`crate::evidence`].
+pub const EVIDENCE: Kind = Kind::new("evidence");
+/// Tables and figures of a report.
+pub const TABLES: Kind = Kind::new("tables");

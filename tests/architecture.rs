@@ -1,0 +1,103 @@
+//! The arrows of ARCHITECTURE.md, checked on the manifests: any other edge between our crates fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Package → the packages of this workspace that it may depend on.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("planish-cache", &[]),
+    ("planish-contract", &[]),
+    ("planish-formats", &["planish-contract"]),
+    ("planish-nn", &["planish-contract", "planish-formats"]),
+    ("planish-onnx", &["planish-contract", "planish-formats", "planish-nn"]),
+    ("planish-data", &["planish-contract", "planish-formats"]),
+    ("planish-report", &["planish-contract", "planish-formats"]),
+    ("planish-train", &["planish-contract", "planish-formats", "planish-nn"]),
+    ("planish-export", &["planish-contract", "planish-formats", "planish-nn", "planish-onnx"]),
+    ("planish-attack", &["planish-contract", "planish-formats", "planish-nn", "planish-onnx"]),
+    (
+        "planish",
+        &["planish-cache", "planish-contract", "planish-data", "planish-train", "planish-export", "planish-attack", "planish-report"],
+    ),
+];
+
+fn metadata() -> cargo_metadata::Metadata {
+    MetadataCommand::new().manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).no_deps().exec().unwrap()
+}
+
+#[test]
+fn arrows_between_crates_run_one_way() {
+    let metadata = metadata();
+    let ours: BTreeSet<&str> = metadata.packages.iter().map(|p| p.name.as_str()).collect();
+    let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    assert_eq!(ours, allowed.keys().copied().collect(), "every crate has a line in ARROWS");
+    for package in &metadata.packages {
+        for dependency in package.dependencies.iter().filter(|d| ours.contains(d.name.as_str())) {
+            let name = dependency.name.as_str();
+            assert!(allowed[package.name.as_str()].contains(&name), "{} must not depend on {name}", package.name);
+        }
+    }
+}
+
+#[test]
+fn the_engine_builds_without_machine_learning() {
+    let metadata = metadata();
+    let root = metadata.packages.iter().find(|p| p.name.as_str() == "planish").unwrap();
+    let engine = ["planish-cache", "planish-contract"];
+    for dependency in root.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal && d.name.starts_with("planish-")) {
+        assert!(dependency.optional || engine.contains(&dependency.name.as_str()), "{} must be optional", dependency.name);
+    }
+    assert!(root.dependencies.iter().all(|d| !d.name.starts_with("burn") && d.name != "ort"));
+}
+
+/// Every Rust file of the workspace with its path from the root.
+fn sources() -> Vec<(String, String)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut pending: Vec<_> = ["src", "cache", "stages", "tests"].iter().map(|d| root.join(d)).collect();
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+                found.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn only_the_registry_names_the_stage_crates() {
+    let stage_crates = ["planish_data", "planish_train", "planish_export", "planish_attack", "planish_report"];
+    for (name, text) in sources() {
+        let exempt = name == "src/registry.rs" || name.starts_with("src/fingerprint") || name.ends_with("/tests.rs");
+        let engine = name.starts_with("src/") && !exempt;
+        if engine || name.starts_with("cache/") {
+            for stage in stage_crates {
+                assert!(!text.contains(&format!("{stage}::")), "{name} names {stage}");
+            }
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_has_one_place() {
+    let place = "stages/nn/src/kernels/gemm.rs";
+    for (name, text) in sources() {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let uses = code.filter(|line| line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl")).count();
+        assert!(uses == 0 || name == place || name == "tests/architecture.rs", "{name} has unsafe code");
+    }
+}
+
+#[test]
+fn files_stay_small() {
+    for (name, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= 500 || name == "stages/onnx/src/proto/onnx.rs", "{name} has {lines} lines");
+    }
+}

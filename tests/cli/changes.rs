@@ -1,0 +1,100 @@
+//! What runs again after a change, and what does not.
+
+use crate::bench::{Bench, shell};
+
+/// `count` copies its file and notes in `ran` that it ran; `lines` counts lines; `last` says how many.
+fn pipeline() -> String {
+    [
+        shell("copy", "cat {files.text} > {outputs.out}/x; echo copy >> @/ran", "files.text = \"text\""),
+        shell("lines", "wc -l < {inputs.copy}/x > {outputs.out}/n; echo lines >> @/ran", "inputs.copy = \"copy\""),
+        shell(
+            "last",
+            "echo $WORD $(cat {inputs.n}/n) > {outputs.out}/x; echo last >> @/ran",
+            "inputs.n = \"lines\"\nparams.environment.WORD = \"lines:\"",
+        ),
+    ]
+    .concat()
+}
+
+fn bench() -> Bench {
+    let bench = Bench::new(&pipeline());
+    bench.write("text", "one\ntwo\n");
+    bench
+}
+
+#[test]
+fn a_second_run_does_nothing_and_is_quick() {
+    let bench = bench();
+    bench.ok(&["run"]).counts(0, 3);
+    let runs = || std::fs::read_dir(bench.path(".planish/runs")).unwrap().count();
+    let before = runs();
+    let begun = std::time::Instant::now();
+    bench.ok(&["run"]).counts(3, 0);
+    assert!(begun.elapsed().as_millis() < 2000, "{:?}", begun.elapsed());
+    assert_eq!(bench.read("ran"), "copy\nlines\nlast\n");
+    assert_eq!(runs(), before, "a run that does nothing leaves nothing");
+    assert_eq!(bench.result("last", "out/x"), "lines: 2\n");
+}
+
+#[test]
+fn the_same_bytes_cut_off_what_follows() {
+    let bench = bench();
+    bench.ok(&["run"]);
+    bench.write("text", "three\nfour\n");
+    bench.ok(&["run"]).counts(1, 2);
+    assert_eq!(bench.read("ran"), "copy\nlines\nlast\ncopy\nlines\n");
+}
+
+#[test]
+fn a_change_taken_back_is_a_hit() {
+    let bench = bench();
+    bench.ok(&["run"]);
+    bench.write("text", "one\n");
+    bench.ok(&["run"]).counts(0, 3);
+    bench.write("text", "one\ntwo\n");
+    bench.ok(&["run"]).counts(3, 0);
+    bench.ok(&["run", "--set", "last.environment={ WORD = \"n:\" }"]).counts(2, 1);
+    assert_eq!(bench.standings(), ["fresh", "fresh", "fresh"]);
+}
+
+#[test]
+fn comments_and_order_in_the_file_change_nothing() {
+    let bench = bench();
+    bench.ok(&["run"]);
+    let text = pipeline().replace("params.outputs = [\"out\"]", "params . outputs = [ # what it makes\n  'out',\n]");
+    bench.pipeline(&format!("# A remark.\n{text}"));
+    bench.ok(&["run"]).counts(3, 0);
+}
+
+#[test]
+fn a_damaged_result_is_made_again() {
+    let bench = bench();
+    bench.ok(&["run"]);
+    let view = bench.json(&["show", "copy", "--json"]);
+    let digest = view[0]["outputs"][0]["files"][0]["digest"].as_str().unwrap();
+    let blob = bench.path(".planish/objects").join(&digest[..2]).join(&digest[2..]);
+    std::fs::remove_file(&blob).unwrap();
+    std::fs::write(&blob, "one\nTWO\n").unwrap();
+    let said = bench.ok(&["run"]);
+    said.counts(2, 1);
+    assert!(said.err.contains("damaged"), "{}", said.err);
+    assert_eq!(bench.result("copy", "out/x"), "one\ntwo\n");
+    bench.ok(&["run"]).counts(3, 0);
+}
+
+#[test]
+fn force_and_targets_choose_what_runs() {
+    let bench = bench();
+    bench.ok(&["run", "lines"]).counts(0, 2);
+    bench.ok(&["run", "--force", "lines"]).counts(1, 2);
+    bench.ok(&["run", "--force", "copy", "--force", "last"]).counts(1, 2);
+    assert_eq!(bench.read("ran").lines().count(), 6);
+}
+
+#[test]
+fn equal_work_under_two_names_is_done_once() {
+    let script = "echo x > {outputs.out}/x; echo ran >> @/ran; sleep 0.2";
+    let bench = Bench::new(&(shell("a", script, "") + &shell("b", script, "")));
+    bench.ok(&["run", "--cpus", "2"]).counts(1, 1);
+    assert_eq!(bench.read("ran"), "ran\n");
+}
