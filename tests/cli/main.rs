@@ -8,6 +8,8 @@ mod changes;
 mod commands;
 mod crashes;
 mod failures;
+#[cfg(feature = "ml")]
+mod learning;
 mod programs;
 mod refusals;
 mod sharing;

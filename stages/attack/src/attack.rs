@@ -1,9 +1,9 @@
 //! What an attack is.
 
 use planish_contract::{Failure, Invalid};
-use planish_nn::ball::Ball;
-use planish_nn::stream::Stream;
-use planish_nn::victim::Victim;
+use planish_nn::Ball;
+use planish_nn::Stream;
+use planish_nn::Victim;
 
 /// What an attack tries to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,4 +105,18 @@ pub trait Attack: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever the victim or [`Round::spent`] reports, and [`Failure::Diverged`] when a loss or gradient is not finite.
     fn propose(&self, round: &mut Round<'_>) -> Result<Proposals, Failure>;
+}
+
+/// Checks the numbers that every iterative attack has.
+///
+/// # Errors
+/// The first that can't be used.
+pub fn check_budget(steps: u32, restarts: u32) -> Result<(), Invalid> {
+    const MOST: u32 = 1_000_000;
+    for (name, value) in [("steps", steps), ("restarts", restarts)] {
+        if value == 0 || value > MOST {
+            return Err(Invalid::at(name, format!("`{name}` must lie between 1 and {MOST}, not {value}")));
+        }
+    }
+    Ok(())
 }

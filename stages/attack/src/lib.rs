@@ -20,6 +20,6 @@ pub mod optimizer;
 mod parameters;
 mod stage;
 
-pub use choice::Attacks;
+pub use choice::{Attacks, Named};
 pub use parameters::{AttackExecution, AttackParameters};
 pub use stage::AttackStage;

@@ -89,6 +89,7 @@ fn at(logits: &[f32], class: u32) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::*;
 

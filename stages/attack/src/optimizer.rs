@@ -1,7 +1,7 @@
 //! How an iterative attack turns a gradient into a step.
 
 use planish_contract::Invalid;
-use planish_nn::step::StepSize;
+use planish_nn::StepSize;
 use serde::{Deserialize, Serialize};
 
 /// The kind of step.
@@ -128,6 +128,7 @@ fn adam_step((first, second): (&mut [f32], &mut [f32]), (step, size): (u32, f64)
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::*;
 

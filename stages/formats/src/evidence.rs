@@ -43,6 +43,8 @@ pub struct AttackSummary {
 pub struct EvidenceHeader {
     /// The version of this schema: [`crate::SCHEMA`].
     pub schema: u32,
+    /// The name of the data set that the images are of.
+    pub dataset: String,
     /// What the attacks were allowed to do.
     pub threat: Threat,
     /// The split that the images are of.
@@ -185,6 +187,7 @@ mod tests {
     fn sample() -> (EvidenceHeader, Vec<ImageEvidence>, Adversarial) {
         let header = EvidenceHeader {
             schema: SCHEMA,
+            dataset: "fashion-mnist".into(),
             threat: Threat { norm: Norm::Linf, eps: Fraction(0.1) },
             split: SplitName::Test,
             images: 1,

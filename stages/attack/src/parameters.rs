@@ -1,0 +1,67 @@
+//! The parameters of the attack stage.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use planish_contract::Invalid;
+use planish_formats::{SplitName, Threat};
+use planish_nn::DeviceName;
+use serde::{Deserialize, Serialize};
+
+use crate::choice::Attacks;
+
+/// What is attacked, how, and within which bounds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttackParameters {
+    /// `attack.pgd = { … }`, or a list of attacks that run one after the other on the images that still stand.
+    pub attack: Attacks,
+    /// What an adversary may do: norm and ε, in units of pixels in [0,1].
+    pub threat: Threat,
+    /// The split that is attacked.
+    #[serde(default = "test_split")]
+    pub split: SplitName,
+    /// Only the first so many images of the split; all unless given.
+    #[serde(default)]
+    pub images: Option<usize>,
+    /// The seed of all random streams.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+fn test_split() -> SplitName {
+    SplitName::Test
+}
+
+impl AttackParameters {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// The first parameter that can't be used.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        self.threat.check("threat")?;
+        if self.images == Some(0) {
+            return Err(Invalid::at("images", "at least one image must be attacked").hint("leave `images` out for the whole split"));
+        }
+        self.attack.validate()
+    }
+}
+
+/// How the attack stage runs; changes no result.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AttackExecution {
+    /// How many images go through the network at once.
+    pub batch_size: NonZeroUsize,
+    /// Where gradients are computed.
+    pub device: DeviceName,
+    /// ONNX Runtime's shared library; found or obtained unless given.
+    pub onnxruntime: Option<PathBuf>,
+}
+
+impl Default for AttackExecution {
+    fn default() -> Self {
+        const BATCH: NonZeroUsize = NonZeroUsize::new(100).unwrap();
+        AttackExecution { batch_size: BATCH, device: DeviceName::Auto, onnxruntime: None }
+    }
+}

@@ -1,0 +1,119 @@
+//! The stage "attack".
+
+use std::time::Instant;
+
+use planish_contract::{Arity, Context, Failure, Interface, Invalid, Stage};
+use planish_formats::{DataSet, OnnxModel, Split, kinds};
+use planish_nn::{BurnVictim, load_checkpoint};
+use planish_onnx::{Classifier, runtime};
+use serde_json::json;
+
+use crate::agreement::{DEFAULT_BOUND, check_agreement};
+use crate::evaluate::{Outcome, Setting, evaluate, side_by_side};
+use crate::evidence::write;
+use crate::judge::Judge;
+use crate::{AttackExecution, AttackParameters};
+
+/// Attacks an exported ONNX model within a threat model and keeps the evidence, image by image.
+///
+/// Inputs: `model`, the exported model that judges; `data`; `gradients`, the checkpoint that it was exported from. Output: `evidence`.
+pub struct AttackStage;
+
+impl Stage for AttackStage {
+    type Parameters = AttackParameters;
+    type Execution = AttackExecution;
+
+    const NAME: &'static str = "attack";
+    const PACKAGE: &'static str = env!("CARGO_PKG_NAME");
+
+    fn interface(_: &AttackParameters) -> Interface {
+        Interface::of(
+            &[
+                ("model", kinds::ONNX_MODEL, Arity::One),
+                ("data", kinds::DATA_SET, Arity::One),
+                ("gradients", kinds::CHECKPOINT, Arity::Optional),
+            ],
+            &[("evidence", kinds::EVIDENCE)],
+        )
+    }
+
+    fn validate(parameters: &AttackParameters) -> Result<(), Invalid> {
+        parameters.validate()
+    }
+
+    fn members(parameters: &AttackParameters) -> Vec<&'static str> {
+        parameters.attack.members()
+    }
+
+    fn run(parameters: &AttackParameters, execution: &AttackExecution, context: &Context) -> Result<(), Failure> {
+        planish_nn::set_threads(context.threads);
+        let (dataset, images) = read_images(parameters, context)?;
+        let model = OnnxModel::open(context.input("model")?)?;
+        let mut victim = open_victim(execution, context)?;
+        let mut classifier = open_classifier(&model, execution, context)?;
+        let bound = model.parity.as_ref().map_or(DEFAULT_BOUND, |parity| parity.bound);
+        let difference = check_agreement(&images, &mut victim, &mut classifier, bound)?;
+        context.host.log(&format!("checkpoint and exported model agree: no logit differs by more than {difference:.1e}"));
+
+        let started = Instant::now();
+        let attacks = parameters.attack.named();
+        let mut judge = Judge::open(&images, &parameters.threat, &mut classifier)?;
+        let together = side_by_side(images.shape.iter().product());
+        let setting = Setting { seed: parameters.seed, together, host: context.host };
+        let outcome = evaluate(&mut judge, &mut victim, &attacks, &setting)?;
+        record_cost(context, &outcome, (images.len(), started));
+        let findings = judge.close();
+        write(&context.output("evidence"), parameters, outcome.summaries, (dataset, &images, findings))
+    }
+}
+
+/// The data set's name, and the images to attack.
+fn read_images(parameters: &AttackParameters, context: &Context) -> Result<(String, Split), Failure> {
+    let data = DataSet::open(context.input("data")?)?;
+    let split = data.split(parameters.split)?;
+    match parameters.images {
+        Some(count) if count > split.len() => Err(Failure::input_hint(
+            format!("`images = {count}`, but the {} split of {} has {} images", parameters.split.as_str(), data.info.name, split.len()),
+            "ask for fewer images, or let the data stage keep more",
+        )),
+        Some(count) => Ok((data.info.name, split.first(count))),
+        None => Ok((data.info.name, split)),
+    }
+}
+
+/// The network whose gradients guide the attacks.
+fn open_victim(execution: &AttackExecution, context: &Context) -> Result<BurnVictim, Failure> {
+    let Some(folder) = context.optional_input("gradients")? else {
+        return Err(Failure::input_hint(
+            "this attack needs gradients, and nothing is connected to input `gradients`",
+            "connect `gradients` to the checkpoint that the model was exported from: inputs.gradients = \"train\"",
+        ));
+    };
+    let device = planish_nn::device::open(&execution.device)?;
+    let checkpoint = load_checkpoint(folder, &device)?;
+    Ok(BurnVictim::new(checkpoint, execution.batch_size.get()))
+}
+
+/// The exported model in ONNX Runtime.
+fn open_classifier(model: &OnnxModel, execution: &AttackExecution, context: &Context) -> Result<Classifier, Failure> {
+    let library = runtime::ensure(execution.onnxruntime.as_deref())?;
+    let facts = json!({ "version": library.version, "path": library.path, "found": library.found });
+    context.host.provenance("onnxruntime", facts);
+    context.host.log(&format!("ONNX Runtime {} from {} ({})", library.version, library.path.display(), library.found));
+    Classifier::open(&model.path, context.threads)
+}
+
+fn record_cost(context: &Context, outcome: &Outcome, (images, started): (usize, Instant)) {
+    let seconds = started.elapsed().as_secs_f64();
+    let facts = json!({
+        "seconds": seconds,
+        "images_per_second": images as f64 / seconds.max(1e-9),
+        "gradients": outcome.gradients,
+        "gradients_per_second": outcome.gradients as f64 / seconds.max(1e-9),
+    });
+    context.host.provenance("attack", facts);
+    for summary in &outcome.summaries {
+        let left = summary.robust_accuracy * 100.0;
+        context.host.log(&format!("{} broke {} images; {left:.2} % stand", summary.name, summary.broken));
+    }
+}
