@@ -24,9 +24,15 @@ static REPORTS: &[ReportHook] = &[
     ReportHook { kind: "report", render: page::render, text: page::text },
 ];
 
+/// ONNX Runtime's official builds carry telemetry, which only this switches off for good.
+static ENVIRONMENT: &[(&str, &str)] = &[
+    #[cfg(feature = "ml")]
+    ("ORT_DISABLE_TELEMETRY", "1"),
+];
+
 /// What the stage crates contribute to the command line.
 pub(crate) fn hooks() -> Hooks<'static> {
-    Hooks { kinds: &Registry, reports: REPORTS }
+    Hooks { kinds: &Registry, reports: REPORTS, environment: ENVIRONMENT }
 }
 
 struct Registry;

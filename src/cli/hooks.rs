@@ -13,6 +13,8 @@ pub struct Hooks<'a> {
     pub kinds: &'a dyn Kinds,
     /// The stage kinds whose results can be shown as a page.
     pub reports: &'a [ReportHook],
+    /// Environment variables (name, value) that their libraries need in workers.
+    pub environment: &'static [(&'static str, &'static str)],
 }
 
 /// Shows the result of a stage kind as a page.

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
     }
     let cpus = arguments.cpus.map_or_else(processors, usize::from);
     let options = RunOptions { total: Total::of_machine(cpus), fail_fast: arguments.fail_fast, force };
-    let result = go(&mut opened, options, screen)?;
+    let result = go(&mut opened, options, screen, hooks.environment)?;
     screen.complain(&show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(&opened, &result) }));
     let exit = run::exit(&result);
     let pages = if exit == Exit::Success { report::render(&opened, hooks)? } else { Vec::new() };
@@ -63,8 +63,9 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
     Ok(exit)
 }
 
-fn go(opened: &mut Opened, options: RunOptions, screen: Screen) -> Result<RunResult, CommandError> {
-    let executor = Local::of_this_process().map_err(|source| CommandError::Io { path: PathBuf::from("planish"), source })?;
+fn go(opened: &mut Opened, options: RunOptions, screen: Screen, environment: &'static [(&'static str, &'static str)]) -> Result<RunResult, CommandError> {
+    let executor = Local::of_this_process(environment)
+        .map_err(|source| CommandError::Io { path: PathBuf::from("planish"), source })?;
     let mut observer = observer(&opened.plan, screen);
     let around = Surroundings { store: &opened.store, executor: &executor, observer: observer.as_mut(), history: &mut opened.history };
     Ok(run::run(&opened.plan, around, options)?)

@@ -48,17 +48,19 @@ pub trait Running {
 #[derive(Clone, Debug)]
 pub struct Local {
     executable: PathBuf,
+    environment: &'static [(&'static str, &'static str)],
 }
 
 impl Local {
-    /// Workers that run the very executable of this process, even if its file was replaced or removed since.
+    /// Workers that run the very executable of this process, even if its file was replaced or removed since, with
+    /// `environment` (name, value) set.
     ///
     /// # Errors
     /// A system that does not tell which executable this is.
-    pub fn of_this_process() -> std::io::Result<Self> {
+    pub fn of_this_process(environment: &'static [(&'static str, &'static str)]) -> std::io::Result<Self> {
         let link = PathBuf::from("/proc/self/exe");
         let executable = if link.exists() { link } else { std::env::current_exe()? };
-        Ok(Local { executable })
+        Ok(Local { executable, environment })
     }
 }
 
@@ -72,6 +74,7 @@ impl Executor for Local {
         command
             .arg0("planish")
             .arg("worker")
+            .envs(self.environment.iter().copied())
             .env("RAYON_NUM_THREADS", &threads)
             .env("OMP_NUM_THREADS", &threads)
             .stdin(Stdio::piped())

@@ -1,1 +1,11 @@
-//! Export: network to ONNX, checked.
+//! Export: a trained network becomes an ONNX model, and its logits are checked against the original's.
+
+mod convert;
+mod graph;
+mod parity;
+mod stage;
+#[cfg(test)]
+mod testing;
+
+pub use convert::{INPUT, OUTPUT, Source, convert};
+pub use stage::{Execution, ExportStage, Parameters};

@@ -19,7 +19,7 @@ pub const IMAGES: &str = "evidence.jsonl";
 /// The file of the kept images: [`Adversarial`].
 pub const ADVERSARIAL: &str = "adversarial.safetensors";
 
-/// What an attack achieved alone.
+/// What an attack achieved on the images that still stood when its turn came.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttackSummary {
@@ -31,7 +31,7 @@ pub struct AttackSummary {
     pub goal: String,
     /// The most forward-and-backward passes that it spent on an image.
     pub gradients_per_image: u64,
-    /// The share of images that it left correctly classified, in `[0,1]`.
+    /// The share of all images that it and the attacks before it left correctly classified, in `[0,1]`.
     pub robust_accuracy: f64,
     /// How many correctly classified images it broke.
     pub broken: usize,

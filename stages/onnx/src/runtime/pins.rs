@@ -20,7 +20,7 @@ pub(super) struct Pin {
     pub(super) size: u64,
 }
 
-/// Every platform with a pinned wheel (`onnxruntime` 1.31.1 for CPython 3.11).
+/// Every platform with a pinned wheel (`onnxruntime` 1.31.1 for Python 3.11).
 const PINS: [Pin; 3] = [
     Pin {
         platform: "linux-x86_64",
