@@ -79,6 +79,7 @@ pub(crate) fn build(name: &str, parameters: &TableParameters, evidence: &[Eviden
         columns: columns(parameters, &column_labels),
         rows: Vec::new(),
         marks: Vec::new(),
+        notes: Vec::new(),
     };
     for row_label in &row_labels {
         let of_row: Vec<&Evidence> = evidence.iter().filter(|e| label(&e.coordinates, &parameters.rows.axis).as_deref() == Some(row_label)).copied().collect();
@@ -87,7 +88,7 @@ pub(crate) fn build(name: &str, parameters: &TableParameters, evidence: &[Eviden
     }
     add_references(&mut table, parameters);
     mark_order(&mut table, &column_labels);
-    mark_counts(&mut table, &evidence);
+    note_counts(&mut table, &evidence);
     Ok(table)
 }
 
@@ -233,11 +234,11 @@ fn mark_order(table: &mut Table, attacks: &[String]) {
 }
 
 /// Says how many images a cell stands on, what that is worth, and whether cells differ in it.
-fn mark_counts(table: &mut Table, evidence: &[&Evidence]) {
+fn note_counts(table: &mut Table, evidence: &[&Evidence]) {
     let most = evidence.iter().map(|e| e.header.images).max().unwrap_or(0);
     if most != table.images {
-        table.mark(format!("cells stand on different numbers of images: {} to {most}", table.images));
+        table.notes.push(format!("Cells stand on different numbers of images: {} to {most}.", table.images));
     }
     let width = half_width(table.images);
-    table.mark(format!("each cell is over {} images: one cell's 95 % interval is at most ±{width:.1} points", table.images));
+    table.notes.push(format!("Each cell is over {} images: one cell's 95 % interval is at most ±{width:.1} points.", table.images));
 }

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 use planish_contract::Failure;
 
 use crate::csv::quote;
@@ -78,21 +77,30 @@ fn draw(area: &DrawingArea<SVGBackend, plotters::coord::Shift>, table: &Table, p
         .y_desc(format!("accuracy under attack ({robust}), %"))
         .axis_desc_style(("sans-serif", 15))
         .label_style(("sans-serif", 13))
-        .light_line_style(RGBColor(240, 240, 240))
-        .bold_line_style(RGBColor(220, 220, 220))
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .max_light_lines(1)
+        .x_labels(8)
+        .y_labels(8)
         .x_label_formatter(&|v| format!("{v:.0}"))
         .y_label_formatter(&|v| format!("{v:.0}"))
         .draw()?;
-    let middle = points.iter().map(|p| p.nominal).fold(f64::NEG_INFINITY, f64::max);
     for (point, colour) in points.iter().zip(COLOURS.iter().cycle()) {
-        chart.draw_series([Circle::new((point.nominal, point.robust), 6, colour.filled())])?;
-        // Names at the right edge grow to the left, so that they stay inside.
-        let at_right = point.nominal > middle - 1.0;
-        let anchor = Pos::new(if at_right { HPos::Right } else { HPos::Left }, VPos::Center);
-        let style = ("sans-serif", 15).into_font().color(colour).pos(anchor);
-        let offset = if at_right { -11 } else { 11 };
-        chart.draw_series([EmptyElement::at((point.nominal, point.robust)) + Text::new(point.name.clone(), (offset, 0), style)])?;
+        let marker = |at| Circle::new(at, 6, colour.filled());
+        let dot = move |(x, y)| Circle::new((x + 8, y), 6, colour.filled());
+        chart.draw_series([marker((point.nominal, point.robust))])?.label(point.name.as_str()).legend(dot);
     }
+    // A legend, since points of methods that do equally well lie on each other. Robust models are high and to the left of
+    // ordinary ones, so this corner is the emptiest.
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerLeft)
+        .margin(14)
+        .legend_area_size(22)
+        .label_font(("sans-serif", 15))
+        .background_style(WHITE.mix(0.85))
+        .border_style(RGBColor(200, 200, 200))
+        .draw()?;
     area.present()
 }
 
@@ -102,7 +110,8 @@ fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     if low > high {
         return 0.0..100.0;
     }
-    let margin = ((high - low) * 0.15).max(2.0);
+    // Wide enough that whole percents on the axis differ.
+    let margin = ((high - low) * 0.15).max(5.0);
     (low - margin).max(0.0)..(high + margin).min(100.0)
 }
 
@@ -113,6 +122,7 @@ mod tests {
     #[test]
     fn ranges_have_room_and_stay_in_percent() {
         assert_eq!(range([50.0, 99.5].into_iter()), 50.0 - 7.425..100.0);
+        assert_eq!(range([60.0, 61.0].into_iter()), 55.0..66.0);
         assert_eq!(range(std::iter::empty()), 0.0..100.0);
         let one = range([40.0].into_iter());
         assert!(one.start < 40.0 && one.end > 40.0);

@@ -34,6 +34,9 @@ fn render_table(table: &Table, text: &mut String) {
     for (index, mark) in table.marks.iter().enumerate() {
         let _ = writeln!(text, "{}. {}", letter(index), escape(&mark.text));
     }
+    for note in &table.notes {
+        let _ = writeln!(text, "{}{}", if table.marks.is_empty() { "" } else { "\n" }, escape(note));
+    }
 }
 
 fn header(table: &Table) -> Vec<String> {

@@ -36,6 +36,8 @@ pub struct Table {
     pub rows: Vec<Row>,
     /// Footnotes, in order of their marks.
     pub marks: Vec<Mark>,
+    /// What holds for the whole table.
+    pub notes: Vec<String>,
 }
 
 /// A column.

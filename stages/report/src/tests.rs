@@ -149,7 +149,8 @@ fn markdown_shows_means_worst_cases_references_and_marks() {
     a. paper (recalled): Table 2, on fashion-mnist under linf 0.1
     b. paper (recalled): Table 2, on cifar10 under linf 8/255
     c. a stronger attack left more accuracy than a weaker one
-    d. each cell is over 4 images: one cell's 95 % interval is at most ±49.0 points
+
+    Each cell is over 4 images: one cell's 95 % interval is at most ±49.0 points.
     ");
 }
 

@@ -1,0 +1,121 @@
+//! What training minimises: the trait that every objective implements, and what a step offers it.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use planish_contract::{Failure, Invalid};
+use planish_nn::{Ball, Device, Layout, Network, Normalisation, Parameters, Statistics};
+
+use crate::ascent::StartKey;
+use crate::batches::Batch;
+use crate::input_gradient::InputGradient;
+
+/// An objective of training (a family member: one file in `objectives/`, one line in its `mod.rs`).
+pub trait Objective: Send + Sync {
+    /// Checks the ranges of the objective's own parameters; `path` is where they stand.
+    ///
+    /// # Errors
+    /// The first one that can't be used.
+    fn validate(&self, path: &str) -> Result<(), Invalid>;
+
+    /// Whether it aims at robustness: then the `selected` checkpoint is the one with the best robust accuracy.
+    fn robust(&self) -> bool;
+
+    /// How many images go forward and back for one training image in one step; forward passes alone are not counted.
+    fn gradients_per_image(&self) -> u64;
+
+    /// The objective on one batch, ready for the reverse pass.
+    ///
+    /// # Errors
+    /// Whatever the passes through the network fail with.
+    fn evaluate(&self, step: &Step<'_>) -> Result<Evaluation, Failure>;
+}
+
+/// The objective's value on one batch.
+pub struct Evaluation {
+    /// What is minimised: the mean over the batch, `[1]`, tracked.
+    pub loss: Tensor<1>,
+    /// Its parts by name, one number an image, `[n]`.
+    pub terms: Vec<(&'static str, Tensor<1>)>,
+    /// The logits `[n, classes]` that the training accuracy is counted on.
+    pub logits: Tensor<2>,
+    /// Batch statistics in the order in which the running averages take them up.
+    pub updates: Vec<Statistics>,
+}
+
+/// What a step offers an objective.
+pub struct Step<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// Its weights, leaves of the reverse pass.
+    pub tracked: &'a Parameters,
+    /// The same weights as constants: for inner searches.
+    pub frozen: &'a Parameters,
+    /// The running statistics so far.
+    pub running: &'a Statistics,
+    /// The images.
+    pub batch: &'a Batch,
+    /// The ball of perturbations, at the radius of this step.
+    pub ball: Ball,
+    /// The training's seed.
+    pub seed: u64,
+    /// The epoch, from 1.
+    pub epoch: u32,
+    /// Where tensors live, with automatic differentiation.
+    pub device: &'a Device,
+}
+
+impl Step<'_> {
+    /// Host images `[m, c, h, w]` as a tensor of the network's input shape.
+    #[must_use]
+    pub fn tensor(&self, images: Vec<f32>) -> Tensor<4> {
+        image_tensor(images, self.network.architecture.input, self.device)
+    }
+
+    /// The true classes `[n]`.
+    #[must_use]
+    pub fn labels(&self) -> Tensor<1, Int> {
+        label_tensor(&self.batch.labels, self.device)
+    }
+
+    /// One pass of `images` (`[n, c, h, w]`) with their own batch statistics, weights tracked.
+    #[must_use]
+    pub fn batch_pass(&self, images: Vec<f32>) -> (Tensor<2>, Option<Statistics>) {
+        let pass = self.network.forward(self.tracked, self.tensor(images), Layout::plain(self.batch.len()), Normalisation::Batch);
+        (pass.logits, pass.statistics.map(|statistics| statistics.detach()))
+    }
+
+    /// Gradients with respect to images, with constant weights and fixed statistics.
+    #[must_use]
+    pub fn input_gradient<'s>(&'s self, statistics: &Statistics) -> InputGradient<'s> {
+        InputGradient::new(self.network, self.frozen, statistics, self.device)
+    }
+
+    /// What keys the random starts of this step's search.
+    #[must_use]
+    pub fn start_key(&self) -> StartKey {
+        StartKey { seed: self.seed, purpose: "training start", epoch: self.epoch }
+    }
+}
+
+/// Host images `[m, c, h, w]` with `shape` = `[c, h, w]` as a tensor.
+#[must_use]
+pub fn image_tensor(images: Vec<f32>, shape: [usize; 3], device: &Device) -> Tensor<4> {
+    let [channels, height, width] = shape;
+    let count = images.len() / (channels * height * width).max(1);
+    Tensor::from_data(TensorData::new(images, [count, channels, height, width]), device)
+}
+
+/// Host labels `[n]` as a tensor.
+#[must_use]
+pub fn label_tensor(labels: &[u32], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i64> = labels.iter().map(|label| i64::from(*label)).collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+/// A tensor's values on the host, in row-major order.
+///
+/// # Errors
+/// [`Failure::Internal`] when the device does not give them back.
+pub fn to_host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, Failure> {
+    tensor.into_data().convert::<f32>().try_to_vec::<f32>().map_err(|e| Failure::internal(format!("a tensor can't be read back: {e:?}")))
+}

@@ -1,0 +1,184 @@
+//! The parameters of the stage: what a training's result depends on.
+
+use planish_contract::{Fraction, Invalid};
+use planish_formats::{Norm, Threat};
+use planish_nn::{AnyNetwork, DeviceName};
+use serde::{Deserialize, Serialize};
+
+use crate::augmentation::Augmentation;
+use crate::objectives::AnyObjective;
+use crate::schedule::Schedule;
+use crate::selection::Selection;
+use crate::sgd::Sgd;
+use crate::warmup::Warmup;
+
+/// Everything that a training's result depends on. Defaults are those of LLR's released code for CIFAR-10 where it has them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// The network.
+    pub network: AnyNetwork,
+    /// What is minimised.
+    pub objective: AnyObjective,
+    /// Keys initial weights, data order, augmentation and random starts.
+    #[serde(default)]
+    pub seed: u64,
+    /// How many times the training images are passed (released code: about 128 for 50,000 images).
+    pub epochs: u32,
+    /// Images in a step.
+    #[serde(default = "default_batch_size")]
+    pub batch_size: usize,
+    /// The descent.
+    #[serde(default)]
+    pub optimizer: Sgd,
+    /// The learning rate over the training.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// The perturbations that inner searches and validation may use.
+    #[serde(default = "default_threat")]
+    pub threat: Threat,
+    /// How the radius of the threat rises at the start.
+    #[serde(default)]
+    pub warmup: Warmup,
+    /// Random changes of the training images.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+    /// How the `selected` checkpoint is chosen on the validation split.
+    #[serde(default)]
+    pub selection: Selection,
+    /// The share of a batch's statistics in the running averages: running ← (1 − m)·running + m·batch.
+    #[serde(default = "default_statistics_momentum")]
+    pub statistics_momentum: f64,
+}
+
+fn default_batch_size() -> usize {
+    64
+}
+
+fn default_threat() -> Threat {
+    Threat { norm: Norm::Linf, eps: Fraction(8.0 / 255.0) }
+}
+
+fn default_statistics_momentum() -> f64 {
+    0.1
+}
+
+impl Parameters {
+    /// Checks every range, at plan time.
+    ///
+    /// # Errors
+    /// The first parameter that can't be used.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        if self.epochs == 0 {
+            return Err(Invalid::at("epochs", "0 epochs train nothing").hint("write at least 1"));
+        }
+        if self.batch_size == 0 {
+            return Err(Invalid::at("batch_size", "0 images are no batch").hint("write at least 1"));
+        }
+        self.threat.check("threat")?;
+        let momentum = self.statistics_momentum;
+        if !(momentum > 0.0 && momentum <= 1.0) {
+            return Err(Invalid::at("statistics_momentum", format!("{momentum} is not a share in (0, 1]")));
+        }
+        check_network(&self.network)?;
+        self.objective.validate(&format!("objective.{}", toml_name(self.objective.member())))?;
+        self.optimizer.validate("optimizer")?;
+        self.schedule.validate("schedule")?;
+        self.warmup.validate("warmup")?;
+        self.selection.validate("selection")
+    }
+}
+
+/// The network's own checks, with the path that they have in the stage's parameters.
+fn check_network(network: &AnyNetwork) -> Result<(), Invalid> {
+    network.check().map_err(|mut invalid| {
+        invalid.path.splice(0..0, ["network".to_owned(), toml_name(network.member())]);
+        invalid
+    })
+}
+
+/// The name in TOML of the family member with that module path.
+fn toml_name(member: &str) -> String {
+    member.rsplit("::").next().unwrap_or(member).replace('_', "-")
+}
+
+/// What must not change a byte of the result.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Execution {
+    /// Where to train.
+    pub device: DeviceName,
+    /// After how many epochs a state to resume from is kept; at least 1.
+    pub checkpoint_interval: std::num::NonZeroU32,
+}
+
+impl Default for Execution {
+    fn default() -> Self {
+        Execution { device: DeviceName::Auto, checkpoint_interval: std::num::NonZeroU32::MIN }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Parameters, String> {
+        serde_json::from_str(json).map_err(|e| e.to_string())
+    }
+
+    fn with(extra: &str) -> Result<Parameters, String> {
+        let network = if extra.contains("network") { "" } else { r#""network": {"small-cnn": {}}, "# };
+        parse(&format!(r#"{{{network}"epochs": 2, {extra}}}"#))
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_read_back() {
+        let parameters = with(r#""objective": {"llr": {}}"#).unwrap();
+        parameters.validate().unwrap();
+        let canonical = serde_json::to_value(&parameters).unwrap();
+        assert_eq!(canonical["objective"]["llr"]["lambda"], 4.0);
+        assert_eq!(canonical["batch_size"], 64);
+        assert_eq!(canonical["optimizer"]["weight_decay"], 2e-4);
+        let again: Parameters = serde_json::from_value(canonical.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&again).unwrap(), canonical);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_everywhere() {
+        for text in [
+            r#""objective": {"llr": {"lamda": 1}}"#,
+            r#""objective": {"nominal": {"steps": 1}}"#,
+            r#""objective": {"tradez": {}}"#,
+            r#""objective": {"nominal": {}}, "epoch": 3"#,
+            r#""objective": {"nominal": {}}, "optimizer": {"nesterov": true}"#,
+            r#""objective": {"nominal": {}}, "selection": {"split": "test"}"#,
+            r#""objective": {"nominal": {}}, "augmentation": {"crops": 1}"#,
+            r#""objective": {"nominal": {}}, "schedule": {"cosine": {"end": 1}}"#,
+        ] {
+            assert!(with(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_with_their_place() {
+        for (text, place) in [
+            (r#""objective": {"nominal": {}}, "network": {"small-cnn": {"width": 0}}"#, "network.small-cnn.width"),
+            (r#""objective": {"adv": {"steps": 0}}"#, "objective.adv.steps"),
+            (r#""objective": {"adv": {"step_size": 0.0}}"#, "objective.adv.step_size"),
+            (r#""objective": {"trades": {"beta": -1.0}}"#, "objective.trades.beta"),
+            (r#""objective": {"trades": {"start": "zero"}}"#, "objective.trades.start"),
+            (r#""objective": {"llr": {"start": "zero"}}"#, "objective.llr.start"),
+            (r#""objective": {"llr": {"mu": -0.5}}"#, "objective.llr.mu"),
+            (r#""objective": {"nominal": {}}, "threat": {"norm": "linf", "eps": 8}"#, "threat.eps"),
+            (r#""objective": {"nominal": {}}, "threat": {"norm": "linf", "eps": 0}"#, "threat.eps"),
+            (r#""objective": {"nominal": {}}, "batch_size": 0"#, "batch_size"),
+            (r#""objective": {"nominal": {}}, "optimizer": {"learning_rate": 0.0}"#, "optimizer.learning_rate"),
+            (r#""objective": {"nominal": {}}, "optimizer": {"momentum": 1.0}"#, "optimizer.momentum"),
+            (r#""objective": {"nominal": {}}, "statistics_momentum": 0.0"#, "statistics_momentum"),
+            (r#""objective": {"nominal": {}}, "selection": {"every": 0}"#, "selection.every"),
+        ] {
+            let invalid = with(text).and_then(|p| p.validate().map_err(|i| i.path.join("."))).unwrap_err();
+            assert_eq!(invalid, place, "{text}");
+        }
+    }
+}
