@@ -16,7 +16,10 @@ fn main() {
         println!("cargo:rerun-if-changed={input}");
     }
     let found = compute::workspace(&root);
-    let mut code = format!("/// An id of the sources and settings that this executable was built from.\npub const BUILD_ID: &str = {:?};\n", build_id(&root, &inputs));
+    let mut code = format!(
+        "/// An id of the sources and settings that this executable was built from.\npub const BUILD_ID: &str = {:?};\n",
+        build_id(&root, &inputs)
+    );
     code.push_str("const PACKAGES: &[(&str, &str, &[&str])] = &[\n");
     for (name, (fingerprint, below)) in &found.packages {
         writeln!(code, "    ({name:?}, {fingerprint:?}, &{below:?}),").unwrap();

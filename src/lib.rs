@@ -1,11 +1,11 @@
 //! The planish engine.
 
-pub mod fingerprint;
+pub mod cli;
 pub mod command;
+pub mod exit;
+pub mod fingerprint;
 pub mod key;
 pub mod plan;
-pub mod spec;
-pub mod cli;
-pub mod exit;
 pub mod run;
 pub mod show;
+pub mod spec;

@@ -156,7 +156,8 @@ mod tests {
         let line = Line::try_parse_from(["report".as_ref(), "--file".as_ref(), file.as_os_str()]).unwrap();
         let kinds = crate::run::testing::kinds();
         let mut opened = line.pipeline.open(&[], kinds).unwrap();
-        let hooks = Hooks { kinds, reports: &[ReportHook { kind: "command", render: page, text: |_| Ok("a table".to_owned()) }], environment: &[] };
+        let hooks =
+            Hooks { kinds, reports: &[ReportHook { kind: "command", render: page, text: |_| Ok("a table".to_owned()) }], environment: &[] };
         assert_eq!(render(&opened, &hooks).unwrap(), []);
 
         let options = RunOptions { total: Total { cpus: 1, memory: 0, gpus: 0 }, fail_fast: false, force: BTreeSet::new() };

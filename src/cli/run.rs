@@ -63,9 +63,13 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
     Ok(exit)
 }
 
-fn go(opened: &mut Opened, options: RunOptions, screen: Screen, environment: &'static [(&'static str, &'static str)]) -> Result<RunResult, CommandError> {
-    let executor = Local::of_this_process(environment)
-        .map_err(|source| CommandError::Io { path: PathBuf::from("planish"), source })?;
+fn go(
+    opened: &mut Opened,
+    options: RunOptions,
+    screen: Screen,
+    environment: &'static [(&'static str, &'static str)],
+) -> Result<RunResult, CommandError> {
+    let executor = Local::of_this_process(environment).map_err(|source| CommandError::Io { path: PathBuf::from("planish"), source })?;
     let mut observer = observer(&opened.plan, screen);
     let around = Surroundings { store: &opened.store, executor: &executor, observer: observer.as_mut(), history: &mut opened.history };
     Ok(run::run(&opened.plan, around, options)?)

@@ -286,7 +286,9 @@ fn is_test(item: &syn::Item) -> bool {
         syn::Item::Macro(item) => &item.attrs,
         _ => return false,
     };
-    attributes.iter().any(|a| a.path().is_ident("test") || (a.path().is_ident("cfg") && a.meta.to_token_stream().to_string() == "cfg (test)"))
+    attributes
+        .iter()
+        .any(|a| a.path().is_ident("test") || (a.path().is_ident("cfg") && a.meta.to_token_stream().to_string() == "cfg (test)"))
 }
 
 /// Finds `include_bytes!`, `include_str!` and `include!`.
@@ -309,4 +311,3 @@ impl VisitMut for Includes<'_> {
         visit_mut::visit_macro_mut(self, mac);
     }
 }
-

@@ -88,7 +88,13 @@ fn expect(edits: &[(&str, &str)], names: &[&str]) {
 #[test]
 fn comments_formatting_docs_lints_and_tests_change_nothing() {
     expect(&[("stages/train/src/objectives/trades.rs", "//! Docs.\n/// More.\npub struct Trades {\n    // why\n    beta: f64,\n}\n")], &[]);
-    expect(&[("stages/nn/src/lib.rs", "#[allow(dead_code)]\npub fn ball() -> u32 {\n    1\n}\nmod shared;\n#[cfg(test)]\nmod tests { #[test] fn other() { assert!(true) } }\n")], &[]);
+    expect(
+        &[(
+            "stages/nn/src/lib.rs",
+            "#[allow(dead_code)]\npub fn ball() -> u32 {\n    1\n}\nmod shared;\n#[cfg(test)]\nmod tests { #[test] fn other() { assert!(true) } }\n",
+        )],
+        &[],
+    );
     expect(&[("stages/nn/Cargo.toml", "[package]\nname = \"nn\"\n[dependencies]\nserde.workspace = true\n[dev-dependencies]\n")], &[]);
 }
 
@@ -116,7 +122,10 @@ fn dependencies_count_where_they_are_used() {
     expect(&[("Cargo.lock", &LOCK.replace("\"itoa\"\nversion = \"1.0.0\"", "\"itoa\"\nversion = \"1.0.1\""))], &[]);
     expect(&[("Cargo.lock", &LOCK.replace("\"only-tests\"\nversion = \"1.0.0\"", "\"only-tests\"\nversion = \"1.0.1\""))], &[]);
     expect(&[("Cargo.lock", &LOCK.replace("\"aa\"", "\"bb\""))], &["nn", "report", "train"]);
-    expect(&[("Cargo.toml", "[workspace.dependencies]\nserde = { version = \"1\", features = [] }\n")], &["nn", "report"].iter().chain(&["train"]).copied().collect::<Vec<_>>());
+    expect(
+        &[("Cargo.toml", "[workspace.dependencies]\nserde = { version = \"1\", features = [] }\n")],
+        &["nn", "report"].iter().chain(&["train"]).copied().collect::<Vec<_>>(),
+    );
 }
 
 #[test]

@@ -19,13 +19,16 @@ struct Bench {
     labels: Tensor<1, Int>,
 }
 
+/// A kind of step, and how it is done.
+type Named = (&'static str, fn(&Bench));
+
 impl Bench {
     fn new(architecture: Architecture) -> Self {
         let device = Device::flex();
         let [c, h, w] = architecture.input;
         let mut images = vec![0.0; BATCH * c * h * w];
         Stream::new(1, "bench", &[]).fill_uniform(&mut images, 0.0, 1.0);
-        let labels: Vec<i64> = (0..BATCH as i64).map(|i| i % 10).collect();
+        let labels: Vec<i64> = (0..10).cycle().take(BATCH).collect();
         Bench {
             parameters: Parameters::initialise(&architecture, 0, &device),
             statistics: Statistics::initial(&architecture, &device),
@@ -103,7 +106,7 @@ fn main() -> Result<(), Failure> {
     println!("milliseconds for {BATCH} images, best of {rounds}, threads: {threads}");
     for (name, network, input) in networks {
         let bench = Bench::new(network.architecture(input, 10, &[], &[])?);
-        let steps: [(&str, fn(&Bench)); 4] =
+        let steps: [Named; 4] =
             [("evaluate", Bench::evaluate), ("nominal", Bench::nominal), ("attack", Bench::attack), ("dual", Bench::dual)];
         for (step, run) in steps {
             println!("{name:10} {step:10} {:8.2}", time(rounds, || run(&bench)));

@@ -34,7 +34,7 @@ impl Ball {
         }
     }
 
-    fn clip(&self, a: f32, x: f32) -> f32 {
+    fn clip(self, a: f32, x: f32) -> f32 {
         if a.is_nan() {
             return x;
         }

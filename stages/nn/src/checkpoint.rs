@@ -56,7 +56,7 @@ pub fn load_checkpoint(folder: &Folder, device: &Device) -> Result<Checkpoint, F
     let architecture = config.architecture()?;
     let tensors = files.weights()?;
     let named = |failure: Failure| match failure {
-        Failure::Input { message, hint } => Failure::Input { message: format!("{}: {message}", WEIGHTS), hint },
+        Failure::Input { message, hint } => Failure::Input { message: format!("{WEIGHTS}: {message}"), hint },
         other => other,
     };
     let parameters = Parameters::from_tensors(&architecture, &tensors, device).map_err(named)?;

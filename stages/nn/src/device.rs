@@ -77,6 +77,7 @@ pub fn open(name: &DeviceName) -> Result<Device, Failure> {
 /// computation: the pool can't be resized. No result depends on the number.
 ///
 /// Returns the number of threads in use.
+#[expect(clippy::must_use_candidate, reason = "it is called for its effect")]
 pub fn set_threads(threads: usize) -> usize {
     // The only error is that the pool exists already: then its size stands.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global();

@@ -4,6 +4,7 @@
 //! One interpreter ([`Network::forward`]) carries values and, beside them, tangents through the
 //! graph; the ONNX export walks the same graph. Batch statistics are explicit: a pass either takes
 //! them from its batch and hands them back, or is given them.
+#![cfg_attr(test, expect(clippy::float_cmp, reason = "what the tests compare must be equal to the last bit"))]
 
 mod activation;
 mod architecture;
@@ -38,4 +39,4 @@ pub use parameters::{Gradients, Parameter, Parameters};
 pub use statistics::Statistics;
 pub use step::StepSize;
 pub use stream::Stream;
-pub use victim::{GradientPass, Victim};
+pub use victim::{GradientPass, LogitLoss, Victim};

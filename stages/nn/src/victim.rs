@@ -2,6 +2,9 @@
 
 use planish_contract::Failure;
 
+/// A loss on logits: given an image's index and logits, it returns the loss and writes the derivative into the last argument.
+pub type LogitLoss<'a> = &'a mut dyn FnMut(usize, &[f32], &mut [f32]) -> f32;
+
 /// What one forward and one backward pass give.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GradientPass {
@@ -34,5 +37,5 @@ pub trait Victim {
     ///
     /// # Errors
     /// As [`Victim::logits`]; also when a gradient is not finite.
-    fn gradient(&mut self, images: &[f32], loss: &mut dyn FnMut(usize, &[f32], &mut [f32]) -> f32) -> Result<GradientPass, Failure>;
+    fn gradient(&mut self, images: &[f32], loss: LogitLoss<'_>) -> Result<GradientPass, Failure>;
 }

@@ -41,9 +41,7 @@ pub(crate) fn read_training(context: &Context) -> Result<Vec<Training>, Failure>
 
 fn training_of(gathered: &Gathered) -> Option<Result<Training, Failure>> {
     let folder = gathered.folder.as_ref()?;
-    let history = folder
-        .file(planish_formats::checkpoint::HISTORY)
-        .and_then(planish_formats::json::read_json_lines::<HistoryRecord>);
+    let history = folder.file(planish_formats::checkpoint::HISTORY).and_then(planish_formats::json::read_json_lines::<HistoryRecord>);
     Some(history.map(|records| Training {
         coordinates: gathered.coordinates.clone(),
         gradients: records.iter().map(|r| r.gradients_per_image).sum(),
@@ -68,7 +66,8 @@ pub(crate) fn build(name: &str, parameters: &TableParameters, evidence: &[Eviden
     };
     check_axes(name, parameters, &evidence)?;
     let row_labels = parameters.rows.sorted(&evidence.iter().filter_map(|e| label(&e.coordinates, &parameters.rows.axis)).collect());
-    let column_labels = parameters.columns.sorted(&evidence.iter().filter_map(|e| label(&e.coordinates, &parameters.columns.axis)).collect());
+    let column_labels =
+        parameters.columns.sorted(&evidence.iter().filter_map(|e| label(&e.coordinates, &parameters.columns.axis)).collect());
     let images = evidence.iter().map(|e| e.header.images).min().unwrap_or(0);
     let mut table = Table {
         name: name.to_owned(),
@@ -82,7 +81,8 @@ pub(crate) fn build(name: &str, parameters: &TableParameters, evidence: &[Eviden
         notes: Vec::new(),
     };
     for row_label in &row_labels {
-        let of_row: Vec<&Evidence> = evidence.iter().filter(|e| label(&e.coordinates, &parameters.rows.axis).as_deref() == Some(row_label)).copied().collect();
+        let of_row: Vec<&Evidence> =
+            evidence.iter().filter(|e| label(&e.coordinates, &parameters.rows.axis).as_deref() == Some(row_label)).copied().collect();
         let row = build_row(row_label, parameters, &of_row, &column_labels, training);
         table.rows.push(row);
     }
@@ -104,7 +104,10 @@ fn check_axes(name: &str, parameters: &TableParameters, evidence: &[&Evidence]) 
     if let Some((axis, found)) = labels.iter().find(|(axis, found)| found.len() > 1 && !shown(axis)) {
         let found: Vec<&str> = found.iter().copied().collect();
         return Err(Failure::input_hint(
-            format!("table `{name}`: the evidence differs on axis `{axis}` ({}), which the table neither shows nor averages over", found.join(", ")),
+            format!(
+                "table `{name}`: the evidence differs on axis `{axis}` ({}), which the table neither shows nor averages over",
+                found.join(", ")
+            ),
             format!("add `{axis}` to `over`, or gather a part of it: `attack[{axis}=…]`"),
         ));
     }
@@ -204,7 +207,13 @@ fn add_references(table: &mut Table, parameters: &TableParameters) {
     for reference in &parameters.references {
         let Some(column) = table.columns.iter().position(|c| c.label == reference.column) else { continue };
         let Some(row) = table.rows.iter().position(|r| r.label == reference.row) else { continue };
-        let mark = table.mark(format!("{}: {}, on {} under {}", reference.certainty.word(), reference.source, reference.dataset, reference.threat));
+        let mark = table.mark(format!(
+            "{}: {}, on {} under {}",
+            reference.certainty.word(),
+            reference.source,
+            reference.dataset,
+            reference.threat
+        ));
         // Numbers compare only where data set and threat model agree.
         let comparable = reference.threat == table.threat && reference.dataset == table.dataset;
         let Some(cell) = table.rows.get_mut(row).and_then(|r| r.cells.get_mut(column)) else { continue };

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use plotters::prelude::*;
 use planish_contract::Failure;
+use plotters::prelude::*;
 
 use crate::csv::quote;
 use crate::table::Table;
@@ -33,7 +33,8 @@ pub(crate) fn points(table: &Table) -> Vec<Point> {
     let robust = table.columns.len().checked_sub(1);
     let (Some(nominal), Some(robust)) = (nominal, robust) else { return Vec::new() };
     let value = |row: &crate::table::Row, column: usize| row.cells.get(column).and_then(|cell| cell.ours);
-    let point = |row: &crate::table::Row| Some(Point { name: row.name.clone(), nominal: value(row, nominal)?, robust: value(row, robust)? });
+    let point =
+        |row: &crate::table::Row| Some(Point { name: row.name.clone(), nominal: value(row, nominal)?, robust: value(row, robust)? });
     table.rows.iter().filter_map(point).collect()
 }
 

@@ -15,7 +15,14 @@ pub(crate) fn render(tables: &Tables) -> String {
 }
 
 fn render_table(table: &Table, text: &mut String) {
-    let _ = writeln!(text, "## {}\n\nAccuracy in %, {}, {}, {} images.\n", escape(&table.title), escape(&table.dataset), table.threat, table.images);
+    let _ = writeln!(
+        text,
+        "## {}\n\nAccuracy in %, {}, {}, {} images.\n",
+        escape(&table.title),
+        escape(&table.dataset),
+        table.threat,
+        table.images
+    );
     let mut rows = vec![header(table)];
     rows.extend(table.rows.iter().map(|row| {
         let mut line = vec![escape(&row.name)];

@@ -132,7 +132,9 @@ pub struct Reference {
 /// The first parameter that can't be used.
 pub(crate) fn validate(parameters: &ReportParameters) -> Result<(), Invalid> {
     if parameters.tables.is_empty() {
-        return Err(Invalid::at("tables", "no table is declared").hint("add `[stages.NAME.params.tables.main]` with `title`, `rows` and `columns`"));
+        return Err(
+            Invalid::at("tables", "no table is declared").hint("add `[stages.NAME.params.tables.main]` with `title`, `rows` and `columns`")
+        );
     }
     for (name, table) in &parameters.tables {
         let at = |key: &str| vec!["tables".to_owned(), name.clone(), key.to_owned()];

@@ -45,7 +45,8 @@ fn evidence(root: &Path, labels: &[(&str, &str)], clean: f64, robust: &[bool], e
         robust_accuracy: share,
     };
     let count = u32::try_from(images.len()).unwrap();
-    let adversarial = Adversarial { shape: [1, 1, 1], images: vec![0.5; images.len()], ids: (0..count).collect(), labels: vec![0; images.len()] };
+    let adversarial =
+        Adversarial { shape: [1, 1, 1], images: vec![0.5; images.len()], ids: (0..count).collect(), labels: vec![0; images.len()] };
     write_evidence(&directory, &header, &images, &adversarial).unwrap();
     Gathered { coordinates: coordinates(labels), folder: Some(Folder::open(&directory).unwrap()) }
 }
@@ -112,7 +113,9 @@ impl Run {
 
     fn example(&self) -> Result<Folder, Failure> {
         let root = self.root.path();
-        let at = |method, attack, seed, clean, robust: &[bool]| evidence(root, &[("method", method), ("attack", attack), ("seed", seed)], clean, robust, 0.1);
+        let at = |method, attack, seed, clean, robust: &[bool]| {
+            evidence(root, &[("method", method), ("attack", attack), ("seed", seed)], clean, robust, 0.1)
+        };
         let attacks = vec![
             at("llr", "weak", "0", 0.75, &[true, true, false, true]),
             at("llr", "strong", "0", 0.75, &[true, false, true, true]),

@@ -36,10 +36,7 @@ impl Coefficients {
     #[inline(always)]
     fn affine(&self, i: usize, x: &Block) -> Block {
         let (centre, scale, shift) = (&self.centre[i], &self.scale[i], &self.shift[i]);
-        block(
-            #[inline(always)]
-            |j| (x[j] - centre[j]).mul_add(scale[j], shift[j]),
-        )
+        block!(j => (x[j] - centre[j]).mul_add(scale[j], shift[j]))
     }
 }
 
@@ -103,10 +100,7 @@ impl<F: Function> WithSimd for ValueRow<'_, F> {
         for (x, out) in self.x.chunks(length).zip(self.out.chunks_mut(length)) {
             for (i, (x, out)) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)).enumerate() {
                 let u = self.coefficients.affine(i, &load(x));
-                let y = block(
-                    #[inline(always)]
-                    |j| self.function.value(u[j]),
-                );
+                let y = block!(j => self.function.value(u[j]));
                 store(&y, out);
             }
         }
@@ -132,10 +126,7 @@ impl<F: Function> WithSimd for TangentRow<'_, F> {
             for (i, ((x, tangent), out)) in x.chunks(BLOCK).zip(tangent.chunks(BLOCK)).zip(out.chunks_mut(BLOCK)).enumerate() {
                 let u = self.coefficients.affine(i, &load(x));
                 let (tangent, scale) = (load(tangent), &self.coefficients.scale[i]);
-                let y = block(
-                    #[inline(always)]
-                    |j| self.function.derivatives(u[j]).0 * scale[j] * tangent[j],
-                );
+                let y = block!(j => self.function.derivatives(u[j]).0 * scale[j] * tangent[j]);
                 store(&y, out);
             }
         }
@@ -231,27 +222,12 @@ impl<F: Function> WithSimd for PlainRow<'_, F> {
                 let (x, g) = (load(x), load(g));
                 let u = self.coefficients.affine(i, &x);
                 let (centre, scale) = (&self.coefficients.centre[i], &self.coefficients.scale[i]);
-                let to_u = block(
-                    #[inline(always)]
-                    |j| g[j] * self.function.derivatives(u[j]).0,
-                );
+                let to_u = block!(j => g[j] * self.function.derivatives(u[j]).0);
                 let to_scale = self.sums.scale[i];
-                self.sums.scale[i] = block(
-                    #[inline(always)]
-                    |j| (x[j] - centre[j]).mul_add(to_u[j], to_scale[j]),
-                );
+                self.sums.scale[i] = block!(j => (x[j] - centre[j]).mul_add(to_u[j], to_scale[j]));
                 let to_shift = self.sums.shift[i];
-                self.sums.shift[i] = block(
-                    #[inline(always)]
-                    |j| to_shift[j] + to_u[j],
-                );
-                store(
-                    &block(
-                        #[inline(always)]
-                        |j| to_u[j] * scale[j],
-                    ),
-                    dx,
-                );
+                self.sums.shift[i] = block!(j => to_shift[j] + to_u[j]);
+                store(&block!(j => to_u[j] * scale[j]), dx);
             }
         }
     }
@@ -293,42 +269,15 @@ impl<F: Function> DualRow<'_, F> {
         let (g, gt) = (load(&self.g[range.clone()]), load(&self.g_tangent[range.clone()]));
         let u = self.coefficients.affine(i, &x);
         let (centre, scale) = (&self.coefficients.centre[i], &self.coefficients.scale[i]);
-        let derivatives = block(
-            #[inline(always)]
-            |j| self.function.derivatives(u[j]),
-        );
+        let derivatives = block!(j => self.function.derivatives(u[j]));
         // y = f(u) and yt = f′(u)·scale·t, so the gradient reaches u through both.
-        let to_u = block(
-            #[inline(always)]
-            |j| (gt[j] * derivatives[j].1 * scale[j]).mul_add(t[j], g[j] * derivatives[j].0),
-        );
-        let along = block(
-            #[inline(always)]
-            |j| gt[j] * derivatives[j].0,
-        );
+        let to_u = block!(j => (gt[j] * derivatives[j].1 * scale[j]).mul_add(t[j], g[j] * derivatives[j].0));
+        let along = block!(j => gt[j] * derivatives[j].0);
         let to_scale = self.sums.scale[i];
-        self.sums.scale[i] = block(
-            #[inline(always)]
-            |j| to_scale[j] + (x[j] - centre[j]).mul_add(to_u[j], along[j] * t[j]),
-        );
+        self.sums.scale[i] = block!(j => to_scale[j] + (x[j] - centre[j]).mul_add(to_u[j], along[j] * t[j]));
         let to_shift = self.sums.shift[i];
-        self.sums.shift[i] = block(
-            #[inline(always)]
-            |j| to_shift[j] + to_u[j],
-        );
-        store(
-            &block(
-                #[inline(always)]
-                |j| to_u[j] * scale[j],
-            ),
-            &mut self.dx[range.clone()],
-        );
-        store(
-            &block(
-                #[inline(always)]
-                |j| along[j] * scale[j],
-            ),
-            &mut self.dx_tangent[range],
-        );
+        self.sums.shift[i] = block!(j => to_shift[j] + to_u[j]);
+        store(&block!(j => to_u[j] * scale[j]), &mut self.dx[range.clone()]);
+        store(&block!(j => along[j] * scale[j]), &mut self.dx_tangent[range]);
     }
 }

@@ -5,15 +5,18 @@ pub(crate) const BLOCK: usize = 16;
 /// One block.
 pub(crate) type Block = [f32; BLOCK];
 
-/// A block from its elements. (`std::array::from_fn` is not always inlined, and then not compiled for vector instructions.)
-#[inline(always)]
-pub(crate) fn block<T: Copy + Default>(element: impl Fn(usize) -> T) -> [T; BLOCK] {
-    let mut block = [T::default(); BLOCK];
-    for (index, value) in block.iter_mut().enumerate() {
-        *value = element(index);
-    }
-    block
+/// A block from a formula for element `j`: a plain loop, for a closure or `std::array::from_fn` is not always
+/// inlined, and then not compiled to vector instructions.
+macro_rules! block {
+    ($j:ident => $element:expr) => {{
+        let mut block = [Default::default(); $crate::kernels::blocks::BLOCK];
+        for ($j, place) in block.iter_mut().enumerate() {
+            *place = $element;
+        }
+        block
+    }};
 }
+pub(crate) use block;
 
 /// Up to [`BLOCK`] numbers; missing ones are 0.
 #[inline(always)]

@@ -1,4 +1,5 @@
 //! Numeric kernels on plain slices, images laid out `[n, height, width, channels]`.
+#![expect(clippy::inline_always, reason = "what pulp dispatches must be inlined into it to be compiled for its vector instructions")]
 
 pub(crate) mod affine;
 mod blocks;

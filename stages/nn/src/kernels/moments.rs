@@ -56,10 +56,7 @@ impl WithSimd for Image<'_> {
         for part in image.chunks(stretch(channels)) {
             for (sum, values) in sums.iter_mut().zip(part.chunks(BLOCK)) {
                 let values = load(values);
-                *sum = block(
-                    #[inline(always)]
-                    |j| sum[j] + values[j],
-                );
+                *sum = block!(j => sum[j] + values[j]);
             }
         }
         let share = channels as f32 / image.len() as f32;
@@ -78,14 +75,8 @@ impl WithSimd for Image<'_> {
 #[inline(always)]
 fn add_squares(sum: &mut Block, centre: &Block, values: &[f32]) {
     let numbers = load(values);
-    let mut deviation: Block = block(
-        #[inline(always)]
-        |j| numbers[j] - centre[j],
-    );
+    let mut deviation: Block = block!(j => numbers[j] - centre[j]);
     // What the last block lacks must not count as 0.
     deviation[values.len()..].fill(0.0);
-    *sum = block(
-        #[inline(always)]
-        |j| deviation[j].mul_add(deviation[j], sum[j]),
-    );
+    *sum = block!(j => deviation[j].mul_add(deviation[j], sum[j]));
 }

@@ -25,7 +25,7 @@ pub(crate) fn moments(x: Tensor<4>, rows: usize) -> Tensor<2> {
 }
 
 /// See [`super::affine_activation`].
-pub(crate) fn affine_activation(x: Tensor<4>, coefficients: Tensor<2>, values: usize, activation: Activation) -> Tensor<4> {
+pub(crate) fn affine_activation(x: Tensor<4>, coefficients: &Tensor<2>, values: usize, activation: Activation) -> Tensor<4> {
     let [rows, _, _, channels] = x.dims();
     let row = |i: usize| coefficients.clone().narrow(0, i, 1).reshape([1, 1, 1, channels]);
     let (centre, scale, shift) = (row(0), row(1), row(2));

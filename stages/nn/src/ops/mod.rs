@@ -38,7 +38,7 @@ pub(crate) fn moments(x: Tensor<4>, rows: usize) -> Tensor<2> {
 /// become `act(u)`; the rest are tangents of the first rows, in order, and become `act′(u)·scale·x`.
 pub(crate) fn affine_activation(x: Tensor<4>, coefficients: Tensor<2>, values: usize, activation: Activation) -> Tensor<4> {
     if !has_kernels(&x) {
-        return composite::affine_activation(x, coefficients, values, activation);
+        return composite::affine_activation(x, &coefficients, values, activation);
     }
     Tensor::from_dispatch(<Dispatch as NetworkOps>::affine_activation(x.into_dispatch(), coefficients.into_dispatch(), values, activation))
 }

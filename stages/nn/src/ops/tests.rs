@@ -13,8 +13,8 @@ fn random<const D: usize>(shape: [usize; D], key: u64) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
-fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.try_to_vec_as::<f32>().unwrap().into_iter().map(f64::from).collect()
+fn host<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
+    tensor.clone().try_to_vec_as::<f32>().unwrap().into_iter().map(f64::from).collect()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -40,9 +40,9 @@ fn run<const A: usize, const B: usize, const C: usize>(
     let output = function(a.clone(), b.clone());
     let mut gradients = (output.clone() * random(output.dims(), 99)).sum().backward();
     let zero_or = |gradient: Option<Vec<f64>>, length: usize| gradient.unwrap_or_else(|| vec![0.0; length]);
-    let to_a = zero_or(a.grad_remove(&mut gradients).map(host), a.shape().num_elements());
-    let to_b = zero_or(b.grad_remove(&mut gradients).map(host), b.shape().num_elements());
-    [host(output), to_a, to_b]
+    let to_a = zero_or(a.grad_remove(&mut gradients).map(|gradient| host(&gradient)), a.shape().num_elements());
+    let to_b = zero_or(b.grad_remove(&mut gradients).map(|gradient| host(&gradient)), b.shape().num_elements());
+    [host(&output), to_a, to_b]
 }
 
 #[track_caller]
@@ -83,8 +83,8 @@ fn convolutions_agree_with_burn() {
 #[test]
 fn a_convolution_is_the_sum_that_defines_it() {
     let (x, weight) = (random([2, 5, 6, 3], 1), random([4, 3, 3, 3], 2));
-    let got = host(convolution(x.clone(), weight.clone(), 2, 1));
-    let (x, weight) = (host(x), host(weight));
+    let got = host(&convolution(x.clone(), weight.clone(), 2, 1));
+    let (x, weight) = (host(&x), host(&weight));
     let mut want = Vec::new();
     for (image, y, column, filter) in
         (0..2).flat_map(|i| (0..3).flat_map(move |y| (0..3).flat_map(move |c| (0..4).map(move |f| (i, y, c, f)))))
@@ -108,10 +108,10 @@ fn gradients_are_taken_only_where_asked() {
     let (x_leaf, weight_leaf) = (x.clone().autodiff().require_grad(), weight.clone().autodiff().require_grad());
     let both = run(&x, &weight, |x, weight| convolution(x, weight, 1, 1));
     let mut only_x = (convolution(x_leaf.clone(), weight, 1, 1) * random([2, 6, 6, 8], 99)).sum().backward();
-    assert_eq!(host(x_leaf.grad_remove(&mut only_x).unwrap()), both[1]);
+    assert_eq!(host(&x_leaf.grad_remove(&mut only_x).unwrap()), both[1]);
     assert!(weight_leaf.grad_remove(&mut only_x).is_none());
     let mut only_weight = (convolution(x, weight_leaf.clone(), 1, 1) * random([2, 6, 6, 8], 99)).sum().backward();
-    assert_eq!(host(weight_leaf.grad_remove(&mut only_weight).unwrap()), both[2]);
+    assert_eq!(host(&weight_leaf.grad_remove(&mut only_weight).unwrap()), both[2]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn affine_activations_agree_with_burn() {
                 let x = random([values + tangents, 5, 7, channels], 4) * 3.0;
                 let coefficients = random([3, channels], 5);
                 let got = run(&x, &coefficients, |x, c| affine_activation(x, c, values, activation));
-                let want = run(&x, &coefficients, |x, c| composite::affine_activation(x, c, values, activation));
+                let want = run(&x, &coefficients, |x, c| composite::affine_activation(x, &c, values, activation));
                 compare(&got, &want, &format!("{activation:?}, {values} + {tangents} rows, {channels} channels"));
             }
         }
@@ -154,15 +154,15 @@ fn differentiate<const A: usize, const B: usize, const C: usize>(
     what: &str,
 ) {
     let [output, to_a, to_b] = run(a, b, &function);
-    let factors = host(random(function(a.clone(), b.clone()).dims(), 99));
+    let factors = host(&random(function(a.clone(), b.clone()).dims(), 99));
     assert_eq!(output.len(), factors.len());
     let (along_a, along_b) = (random(a.dims(), 11), random(b.dims(), 12));
     let step = 4e-3;
     let at = |sign: f64| {
-        dot(&host(function(a.clone() + along_a.clone() * (sign * step), b.clone() + along_b.clone() * (sign * step))), &factors)
+        dot(&host(&function(a.clone() + along_a.clone() * (sign * step), b.clone() + along_b.clone() * (sign * step))), &factors)
     };
     let difference = (at(1.0) - at(-1.0)) / (2.0 * step);
-    let derivative = dot(&to_a, &host(along_a.clone())) + dot(&to_b, &host(along_b.clone()));
+    let derivative = dot(&to_a, &host(&along_a)) + dot(&to_b, &host(&along_b));
     let scale = (dot(&to_a, &to_a) + dot(&to_b, &to_b)).sqrt();
     assert!((difference - derivative).abs() < 1e-3 * scale, "{what}: {difference} instead of {derivative}");
 }
