@@ -6,14 +6,15 @@ use planish_contract::{Progress, SilentHost};
 use std::net::TcpListener;
 use std::sync::Mutex;
 
-const CONTENT: &[u8] = &[7; 300_000];
+/// More than a stride of progress and the read after it, so that a download can be stopped in the middle.
+const CONTENT: &[u8] = &[7; 500_000];
 
 fn download(addresses: &[&'static str]) -> Download {
     let sha256: &'static str = format!("{:x}", Sha256::digest(CONTENT)).leak();
     Download { name: "file.gz", addresses: addresses.to_vec().leak(), size: CONTENT.len() as u64, sha256 }
 }
 
-const QUICK: Patience = Patience { attempts: 3, pause: Duration::from_millis(1), silence: Duration::from_millis(300) };
+const QUICK: Patience = Patience { attempts: 3, pause: Duration::from_millis(1), silence: Duration::from_millis(1500) };
 
 fn fetch(folder: &Path, addresses: &[&'static str]) -> Result<PathBuf, Failure> {
     Downloader::new(&SilentHost, folder).patience(QUICK).fetch(&download(addresses))
