@@ -20,7 +20,7 @@ pub struct Ascent<'a> {
     pub steps: u32,
     /// How steps are made.
     pub update: Update,
-    /// Where it starts, `[n, c, h, w]` flat, inside the ball and [0,1].
+    /// Where it starts, `[n, c, h, w]` flat, inside the ball and `[0,1]`.
     pub start: Vec<f32>,
     /// What it maximises.
     pub loss: &'a RowLoss<'a>,
@@ -145,7 +145,7 @@ fn slice_mut(values: &mut [f32], row: usize, width: usize) -> &mut [f32] {
     values.get_mut(row * width..(row + 1) * width).unwrap_or(&mut [])
 }
 
-/// A point drawn uniformly from the ball around every image of the round, clipped to [0,1].
+/// A point drawn uniformly from the ball around every image of the round, clipped to `[0,1]`.
 ///
 /// The stream of an image is keyed by the seed, `purpose`, the image's id and `key` of the image (restart, class).
 pub fn uniform_start(round: &Round<'_>, purpose: &str, key: impl Fn(&Case) -> Vec<u64>) -> Vec<f32> {

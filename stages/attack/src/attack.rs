@@ -41,11 +41,11 @@ pub struct Round<'a> {
     pub number: u32,
     /// The attack's random streams are keyed by this, see [`Round::stream`].
     pub seed: u64,
-    /// The images, `[n, c, h, w]` flat, in [0,1].
+    /// The images, `[n, c, h, w]` flat, in `[0,1]`.
     pub images: &'a [f32],
     /// What is known of each of the `n` images.
     pub cases: &'a [Case],
-    /// Where candidates must lie (together with [0,1]); the judge projects them anyway.
+    /// Where candidates must lie (together with `[0,1]`); the judge projects them anyway.
     pub ball: &'a Ball,
     /// Whose gradients the attack may use.
     pub victim: &'a mut dyn Victim,

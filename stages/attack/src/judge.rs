@@ -17,7 +17,7 @@ pub trait Scorer {
     fn shape(&self) -> [usize; 3];
     /// The number of classes.
     fn classes(&self) -> usize;
-    /// Logits `[n, k]` of images `[n, c, h, w]` in [0,1].
+    /// Logits `[n, k]` of images `[n, c, h, w]` in `[0,1]`.
     ///
     /// # Errors
     /// When the model can't be run or a logit is not finite.
@@ -67,14 +67,14 @@ pub struct Proposer<'a> {
 pub struct Findings {
     /// One entry an image, in the order of the split.
     pub images: Vec<ImageEvidence>,
-    /// The worst image found for each, `[n, c, h, w]` flat, in [0,1]; the clean one where no candidate was worse.
+    /// The worst image found for each, `[n, c, h, w]` flat, in `[0,1]`; the clean one where no candidate was worse.
     pub kept: Vec<f32>,
 }
 
 /// Judges candidates and keeps the worst case of each image.
 ///
 /// It starts with the clean images: those that are misclassified as they are count as broken, at distance 0, by no attack.
-/// A candidate is projected to the ball and [0,1], checked to lie there, scored by the [`Scorer`], and replaces what was kept when
+/// A candidate is projected to the ball and `[0,1]`, checked to lie there, scored by the [`Scorer`], and replaces what was kept when
 /// its margin is lower. What an attack believes of its candidate never matters.
 pub struct Judge<'a> {
     images: &'a Split,
@@ -165,7 +165,7 @@ impl<'a> Judge<'a> {
         self.cases.get(index)
     }
 
-    /// Some images, `[n, c, h, w]` flat, in [0,1].
+    /// Some images, `[n, c, h, w]` flat, in `[0,1]`.
     #[must_use]
     pub fn originals(&self, indices: &[usize]) -> Vec<f32> {
         indices.iter().flat_map(|&index| self.images.pixels(index..index + 1)).collect()

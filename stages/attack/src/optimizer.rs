@@ -40,7 +40,7 @@ impl Optimizer {
 pub struct Update {
     /// The kind of step.
     pub optimizer: Optimizer,
-    /// The size of the first step, in units of pixels ([0,1]) or of ε.
+    /// The size of the first step, in units of pixels (`[0,1]`) or of ε.
     pub step_size: StepSize,
     /// The size of the last step over that of the first; sizes in between are geometric.
     pub decay: f64,

@@ -16,7 +16,7 @@ use crate::choice::Attacks;
 pub struct AttackParameters {
     /// `attack.pgd = { … }`, or a list of attacks that run one after the other on the images that still stand.
     pub attack: Attacks,
-    /// What an adversary may do: norm and ε, in units of pixels in [0,1].
+    /// What an adversary may do: norm and ε, in units of pixels in `[0,1]`.
     pub threat: Threat,
     /// The split that is attacked.
     #[serde(default = "test_split")]

@@ -7,7 +7,7 @@ use planish_onnx::proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto
 
 use crate::graph::{GraphWriter, float, int, ints};
 
-/// The name of a model's input: images `[batch, c, h, w]`, values in [0, 1].
+/// The name of a model's input: images `[batch, c, h, w]`, values in `[0,1]`.
 pub const INPUT: &str = "images";
 /// The name of a model's output: logits `[batch, k]`.
 pub const OUTPUT: &str = "logits";

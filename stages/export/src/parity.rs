@@ -8,7 +8,7 @@ use planish_onnx::Classifier;
 /// How many images the original network is given at once; its logits do not depend on it.
 const BATCH: usize = 64;
 
-/// The images to compare on, `[n, c, h, w]` in [0, 1]: the first `count` of the test split of the artifact
+/// The images to compare on, `[n, c, h, w]` in `[0,1]`: the first `count` of the test split of the artifact
 /// connected to `data`, else random ones, always the same.
 pub(crate) fn images(context: &Context, shape: [usize; 3], count: usize) -> Result<Vec<f32>, Failure> {
     let Some(folder) = context.optional_input("data")? else {

@@ -4,7 +4,7 @@ use planish_formats::Norm;
 
 use crate::Stream;
 
-/// All images within `eps` of an original in `norm` whose pixels are in [0, 1].
+/// All images within `eps` of an original in `norm` whose pixels are in `[0,1]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ball {
     /// How distances are measured.
@@ -22,7 +22,7 @@ impl Ball {
         Ball { norm, eps }
     }
 
-    /// Moves every pixel of `adversarial` to the nearest place within the ball around `original` (whose pixels are in [0, 1]).
+    /// Moves every pixel of `adversarial` to the nearest place within the ball around `original` (whose pixels are in `[0,1]`).
     /// Afterwards `|a − x| ≤ eps` holds for the 32-bit difference and for [`Ball::distance`]. A pixel that is not a number becomes the original's.
     pub fn project(&self, adversarial: &mut [f32], original: &[f32]) {
         match self.norm {

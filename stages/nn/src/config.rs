@@ -17,7 +17,7 @@ pub struct NetworkConfig {
     pub input: [usize; 3],
     /// The names of the classes, in the order of the logits.
     pub classes: Vec<String>,
-    /// One mean a channel, subtracted inside the network; pixel range [0, 1]. Empty: none.
+    /// One mean a channel, subtracted inside the network; pixel range `[0,1]`. Empty: none.
     pub mean: Vec<f64>,
     /// One standard deviation a channel, divided by inside the network. Empty: none.
     pub std: Vec<f64>,

@@ -92,7 +92,7 @@ impl Network {
         Network { architecture }
     }
 
-    /// The logits of `x` `[layout.rows(), c, h, w]`, whose images are in [0, 1].
+    /// The logits of `x` `[layout.rows(), c, h, w]`, whose images are in `[0,1]`.
     ///
     /// In [`Normalisation::Batch`] gradients with respect to weights and value rows flow through the statistics;
     /// tangents never see the derivative of the statistics.

@@ -20,7 +20,7 @@ pub trait NetworkSpec {
 }
 
 impl dyn NetworkSpec {
-    /// The architecture for images of shape `[channels, height, width]` in [0, 1], standardised by
+    /// The architecture for images of shape `[channels, height, width]` in `[0,1]`, standardised by
     /// `mean` and `std` (one number a channel; empty means not at all).
     ///
     /// # Errors

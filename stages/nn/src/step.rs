@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// Its canonical form is a number or `"FACTOR eps"`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum StepSize {
-    /// In units of the pixel range [0, 1].
+    /// In units of the pixel range `[0,1]`.
     Absolute(f64),
     /// In units of ε.
     Relative(f64),

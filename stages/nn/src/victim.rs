@@ -16,7 +16,7 @@ pub struct GradientPass {
     pub gradient: Vec<f32>,
 }
 
-/// A classifier under attack. Images are `[n, c, h, w]` row-major slices of numbers in [0, 1]; a
+/// A classifier under attack. Images are `[n, c, h, w]` row-major slices of numbers in `[0,1]`; a
 /// result for an image depends on that image alone.
 pub trait Victim {
     /// The shape of an image: channels, height, width.

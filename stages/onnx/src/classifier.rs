@@ -49,7 +49,7 @@ impl Classifier {
         self.signature.classes
     }
 
-    /// The logits `[n, k]` of the images `[n, c, h, w]` (values in [0, 1]), both row by row.
+    /// The logits `[n, k]` of the images `[n, c, h, w]` (values in `[0,1]`), both row by row.
     ///
     /// # Errors
     /// [`Failure::Input`] when ONNX Runtime can't run the model or gives logits of another shape,

@@ -16,7 +16,7 @@ pub enum Optimizer {
     Adam,
 }
 
-/// Where a search starts; the start is clipped to the ball and to [0, 1].
+/// Where a search starts; the start is clipped to the ball and to `[0,1]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
@@ -24,7 +24,7 @@ pub enum Start {
     Zero,
     /// Anywhere in the cube of the threat's radius around the image.
     Uniform,
-    /// At the image plus normal noise of this standard deviation (in units of the image, [0, 1]).
+    /// At the image plus normal noise of this standard deviation (in units of the image, `[0,1]`).
     Gaussian(f64),
 }
 

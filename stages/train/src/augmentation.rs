@@ -55,7 +55,7 @@ impl Augmentation {
         ))
     }
 
-    /// Appends image `id` (`bytes`: `[c, h, w]`) as floats in [0, 1], changed as (seed, epoch, id) say.
+    /// Appends image `id` (`bytes`: `[c, h, w]`) as floats in `[0,1]`, changed as (seed, epoch, id) say.
     pub fn append(&self, bytes: &[u8], shape: [usize; 3], key: (u64, u32, u32), images: &mut Vec<f32>) {
         let [_, height, width] = shape;
         let draw = self.draw(key);

@@ -8,7 +8,7 @@ use crate::augmentation::Augmentation;
 /// Images of one step, on the host.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// `[n, c, h, w]`, in [0, 1].
+    /// `[n, c, h, w]`, in `[0,1]`.
     pub images: Vec<f32>,
     /// `[n]`, the true classes.
     pub labels: Vec<u32>,

@@ -37,7 +37,7 @@ pub enum Schedule {
     },
     /// Half a cosine from the full rate down to `floor` times it (Loshchilov and Hutter 2017, without restarts).
     Cosine {
-        /// The share of the rate that is left at the end, in [0, 1].
+        /// The share of the rate that is left at the end, in `[0,1]`.
         #[serde(default)]
         floor: f64,
     },
@@ -49,7 +49,7 @@ pub enum Schedule {
         /// The share of the rate at the start, in (0, 1].
         #[serde(default = "one_cycle_initial")]
         initial: f64,
-        /// The share of the rate at the end, in [0, 1].
+        /// The share of the rate at the end, in `[0,1]`.
         #[serde(default = "one_cycle_floor")]
         floor: f64,
     },

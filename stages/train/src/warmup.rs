@@ -20,7 +20,7 @@ impl Default for Warmup {
 }
 
 impl Warmup {
-    /// The share of the radius, in [0, 1], that step `step` (from 0) uses; an epoch has `per_epoch` steps.
+    /// The share of the radius, in `[0,1]`, that step `step` (from 0) uses; an epoch has `per_epoch` steps.
     #[must_use]
     pub fn factor(self, step: u64, per_epoch: u64) -> f64 {
         let length = match self {

@@ -23,7 +23,7 @@ pub struct MultiTargeted {
     pub restarts: u32,
     /// How it steps.
     pub optimizer: Optimizer,
-    /// Size of the first step, in pixels ([0,1]) or in ε; `"0.25 eps"` for sign steps and 0.1 for Adam unless given.
+    /// Size of the first step, in pixels (`[0,1]`) or in ε; `"0.25 eps"` for sign steps and 0.1 for Adam unless given.
     pub step_size: StepSize,
     /// Size of the last step over that of the first, in (0, 1]; 1 for sign steps and 0.1 for Adam unless given.
     pub decay: f64,

@@ -25,7 +25,7 @@ pub struct Pgd {
     pub loss: Loss,
     /// How it steps.
     pub optimizer: Optimizer,
-    /// Size of the first step, in pixels ([0,1]) or in ε; `"0.25 eps"` for sign steps and 0.1 for Adam unless given.
+    /// Size of the first step, in pixels (`[0,1]`) or in ε; `"0.25 eps"` for sign steps and 0.1 for Adam unless given.
     pub step_size: StepSize,
     /// Size of the last step over that of the first, in (0, 1]; 1 for sign steps and 0.1 for Adam unless given.
     pub decay: f64,
@@ -37,7 +37,7 @@ pub struct Pgd {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
-    /// At a point drawn uniformly from the ball, then clipped to [0,1].
+    /// At a point drawn uniformly from the ball, then clipped to `[0,1]`.
     #[default]
     Uniform,
     /// At the image itself; more than one restart would repeat the first.

@@ -45,7 +45,7 @@ impl Linear {
         images.chunks(16).flat_map(row).collect()
     }
 
-    /// The lowest margin (true logit minus best rival) within ε of an image and [0,1], in f64: for each rival every pixel goes to
+    /// The lowest margin (true logit minus best rival) within ε of an image and `[0,1]`, in f64: for each rival every pixel goes to
     /// the end of its interval that the difference of weights points to.
     pub(crate) fn optimum(&self, image: &[f32], label: u32, eps: f64) -> f64 {
         let weight = |class: usize, pixel: usize| f64::from(self.weights[class * 16 + pixel]);

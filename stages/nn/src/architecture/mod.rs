@@ -11,9 +11,9 @@ use crate::Activation;
 /// What a node computes from the nodes it reads. Feature maps are `[n, c, h, w]`, rows `[n, k]`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
-    /// The images, `[n, c, h, w]`, values in [0, 1].
+    /// The images, `[n, c, h, w]`, values in `[0,1]`.
     Input,
-    /// `(x − mean) / std`, one number a channel, in units of the pixel range [0, 1].
+    /// `(x − mean) / std`, one number a channel, in units of the pixel range `[0,1]`.
     Standardise {
         /// One mean a channel.
         mean: Vec<f64>,
