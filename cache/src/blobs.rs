@@ -143,6 +143,18 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Moves whatever stands for the blob `digest` out of the way, and says where it is now; `None` when nothing is there.
+    pub(crate) fn put_blob_aside(&self, digest: &Digest) -> Result<Option<PathBuf>, StoreError> {
+        let path = self.layout.object(digest);
+        let _guard = self.exclusive(LOCK)?;
+        if fs::stat(&path)?.is_none() {
+            return Ok(None);
+        }
+        set_aside(&path, &self.layout.objects(), &digest.to_string()).map(Some)
+    }
+}
+
 /// The folder of `path`, made if need be and on the disk.
 pub(crate) fn make_shard(path: &Path) -> Result<PathBuf, StoreError> {
     let shard = path.parent().unwrap_or(path).to_path_buf();

@@ -1,7 +1,7 @@
 //! Every disk access of the store, and nothing else: no other file of this crate touches the disk.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{File, FileTimes, Metadata, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -108,6 +108,14 @@ fn absent_is_none<T>(result: io::Result<T>, action: Action, path: &Path) -> Resu
     }
 }
 
+fn absent_file_is_none<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Io { source, .. }) if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 /// What to do when a path is a symbolic link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Links {
@@ -136,19 +144,23 @@ pub(crate) fn open(path: &Path, links: Links) -> Result<(File, Stat)> {
 
 /// The bytes of the file at `path` (no link); `None` when nothing is there.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let file = match open(path, Links::Refuse) {
-        Ok((file, _)) => file,
-        Err(StoreError::Io { source, .. }) if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(e) => return Err(e),
-    };
+    let Some((file, _)) = absent_file_is_none(open(path, Links::Refuse))? else { return Ok(None) };
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed(Action::Read, path))?;
     if bytes.len() as u64 > limit {
         return Err(StoreError::corrupt(path, format!("it is larger than {limit} bytes")));
     }
     Ok(Some(bytes))
+}
+
+/// Up to `length` bytes of the file at `path` (no link) from `offset` on, and the size of the file; `None` when nothing is there.
+pub(crate) fn read_range(path: &Path, offset: u64, length: u64) -> Result<Option<(Vec<u8>, u64)>> {
+    let Some((mut file, stat)) = absent_file_is_none(open(path, Links::Refuse))? else { return Ok(None) };
+    file.seek(SeekFrom::Start(offset)).map_err(failed(Action::Read, path))?;
+    // No more is set aside than the file can hold, whatever `length` says.
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(stat.size)).unwrap_or(0));
+    file.take(length).read_to_end(&mut bytes).map_err(failed(Action::Read, path))?;
+    Ok(Some((bytes, stat.size)))
 }
 
 /// The names in the folder `path`, sorted.
@@ -301,6 +313,17 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
         Some(_) => std::fs::remove_file(path),
     };
     absent_is_none(outcome, Action::Remove, path).map(drop)
+}
+
+/// Makes the empty file `path`, unless something is there.
+pub(crate) fn create_empty(path: &Path) -> Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).open(path).map(drop).map_err(failed(Action::Create, path))
+}
+
+/// Gives the file at `path` the present time as that of its last change.
+pub(crate) fn touch(path: &Path) -> Result<()> {
+    let times = FileTimes::new().set_modified(std::time::SystemTime::now());
+    OpenOptions::new().write(true).open(path).and_then(|file| file.set_times(times)).map_err(failed(Action::Write, path))
 }
 
 /// Opens the lock file `path`, making it if need be.

@@ -98,6 +98,16 @@ impl Layout {
         self.all_checkpoints().join(key.to_string())
     }
 
+    /// The packs of the memo of pure parts; made when first needed.
+    pub(crate) fn parts(&self) -> PathBuf {
+        self.root.join("parts")
+    }
+
+    /// The mark of the pack `digest`.
+    pub(crate) fn part(&self, digest: &Digest) -> PathBuf {
+        self.parts().join(digest.to_string())
+    }
+
     pub(crate) fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }

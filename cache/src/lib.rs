@@ -6,6 +6,7 @@
 //!   memo                     stat memo: which files were hashed when (rebuildable, damage = empty)
 //!   objects/ab/cdef…         blobs under their blake3, read-only; objects/damaged holds those set aside
 //!   index/ab/cdef….json      entries: key → outputs, provenance; index/damaged likewise
+//!   parts/<digest>           says that the object of that digest holds sub-results of stages
 //!   checkpoints/<key>/       what a killed stage goes on from
 //!   runs/                    logs, owned by the engine
 //!   tmp/                     private folders of live processes; tmp/locks/<key> are the keys' locks
@@ -27,6 +28,7 @@ mod lock;
 mod memo;
 mod name;
 mod notice;
+mod parts;
 mod scratch;
 mod store;
 mod tree;
@@ -42,6 +44,7 @@ pub use layout::STORE_VERSION;
 pub use lock::KeyLock;
 pub use name::{FileName, InvalidName};
 pub use notice::Notice;
+pub use parts::Parts;
 pub use scratch::Scratch;
 pub use store::Store;
 pub use tree::{Tree, TreeFile};

@@ -12,6 +12,7 @@ mod disk;
 mod limits;
 mod memo;
 mod opening;
+mod parts;
 mod processes;
 mod publishing;
 mod refusals;
