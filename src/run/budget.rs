@@ -79,6 +79,12 @@ impl Budget {
         Some(Share { cpus: wanted.cpus, memory, gpus: self.gpus.drain(..wanted.gpus).collect() })
     }
 
+    /// Whether no processor is free.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.cpus == 0
+    }
+
     /// Takes back what an instance held.
     pub fn give_back(&mut self, share: Share) {
         self.cpus += share.cpus;

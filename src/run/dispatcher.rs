@@ -1,11 +1,12 @@
 //! The run itself: one owner of all state, told by messages what its workers and the user do.
 
 mod finish;
+mod queue;
 mod start;
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, Sender};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
 
 use planish_cache::{Store, StoreError};
 
@@ -23,6 +24,7 @@ use super::reason::Reason;
 use super::record::Recorder;
 use super::resolve::{Resolved, Resolver};
 use super::slot::{Outcome, Slot, Todo};
+use queue::Queue;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -85,7 +87,8 @@ pub struct Dispatcher<'a> {
     resolver: Resolver<'a>,
     recorder: Recorder<'a>,
     slots: Vec<Slot>,
-    priorities: Vec<f64>,
+    queue: Queue,
+    pace: Pace,
     budget: Budget,
     ending: Ending,
     interrupted: bool,
@@ -103,7 +106,8 @@ impl<'a> Dispatcher<'a> {
             resolver: Resolver::new(plan, store),
             recorder: Recorder::begin(store, &plan.name, plan.instances.iter().map(|instance| instance.id.as_str())),
             slots: plan.instances.iter().map(|_| Slot::Pending).collect(),
-            priorities: priority::remaining(plan, &seconds),
+            queue: Queue::new(plan, priority::remaining(plan, &seconds)),
+            pace: Pace::default(),
             budget: Budget::new(options.total),
             ending: Ending::No,
             interrupted: false,
@@ -131,7 +135,7 @@ impl<'a> Dispatcher<'a> {
         }
         let saved = self.around.history.save(self.around.store);
         // Where nothing ran, nothing has to be written: a store that can only be read will do.
-        if self.recorder.has_begun() {
+        if self.recorder.has_news() || self.recorder.has_begun() {
             saved?;
         }
         let outcomes: Vec<Outcome> = self.slots.into_iter().filter_map(Slot::outcome).collect();
@@ -154,19 +158,28 @@ impl<'a> Dispatcher<'a> {
                 self.settle()?;
                 self.start_ready()?;
             }
-            if !self.slots.iter().any(|slot| matches!(slot, Slot::Running(_))) {
+            if self.queue.running() == 0 {
                 return Ok(());
             }
-            // The dispatcher holds a sender itself, so this never fails.
-            let Ok(message) = messages.recv() else { return Ok(()) };
+            self.write_if_due()?;
+            // The dispatcher holds a sender itself, so this never fails for want of one.
+            let message = match self.recorder.has_news() {
+                false => messages.recv().ok(),
+                true => match messages.recv_timeout(self.pace.pause()) {
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    received => received.ok(),
+                },
+            };
+            let Some(message) = message else { return Ok(()) };
             self.take(message)?;
         }
     }
 
-    /// Decides about every instance that can be decided about. They are in topological order, so one pass is enough.
+    /// Decides about every instance that can be decided about.
     fn settle(&mut self) -> Result<(), StoreError> {
         let plan = self.plan;
-        for (index, instance) in plan.instances.iter().enumerate() {
+        while let Some(index) = self.queue.undecided() {
+            let Some(instance) = plan.instances.get(index) else { continue };
             if !matches!(self.slots.get(index), Some(Slot::Pending)) {
                 continue;
             }
@@ -174,10 +187,10 @@ impl<'a> Dispatcher<'a> {
             let upstream = |i: usize| slots.get(i).map_or(super::Upstream::Unknown, Slot::upstream);
             match readiness(instance, upstream) {
                 Readiness::Waiting(_) => {}
-                Readiness::Blocked(by) => self.over(index, Outcome::Blocked { by }, None)?,
+                Readiness::Blocked(by) => self.over(index, Outcome::Blocked { by }, None),
                 Readiness::Ready => match self.resolver.resolve(instance, upstream) {
                     Ok(resolved) => self.look_up(index, resolved)?,
-                    Err(error) => self.over(index, Outcome::Failed { failed: error.into(), reason: Reason::Unchanged }, None)?,
+                    Err(error) => self.over(index, Outcome::Failed { failed: error.into(), reason: Reason::Unchanged }, None),
                 },
             }
         }
@@ -187,15 +200,31 @@ impl<'a> Dispatcher<'a> {
     fn look_up(&mut self, index: usize, resolved: Resolved) -> Result<(), StoreError> {
         let Some(instance) = self.plan.instances.get(index) else { return Ok(()) };
         let forced = self.options.force.contains(&index);
-        let past = self.around.history.past(&instance.id);
-        let reason = if forced { Reason::Forced } else { Reason::of(past, &resolved, self.around.store)? };
         let entry = if forced { None } else { self.around.store.get(&resolved.key)? };
         self.show_store_notices();
+        let past = self.around.history.past(&instance.id);
         if let Some(entry) = entry {
-            self.around.history.hit(&instance.id, resolved.key, reason);
-            return self.over(index, Outcome::Hit { outputs: entry.outputs }, Some(resolved.key));
+            if !self.around.history.is_settled(&instance.id, &resolved.key) {
+                let reason = Reason::of(past, &resolved, self.around.store)?;
+                self.around.history.hit(&instance.id, resolved.key, reason);
+            }
+            self.over(index, Outcome::Hit { outputs: entry.outputs }, Some(resolved.key));
+            return Ok(());
         }
+        let reason = if forced { Reason::Forced } else { Reason::of(past, &resolved, self.around.store)? };
         self.set(index, Slot::Ready(Box::new(Todo { resolved, reason })));
+        self.queue.ready(index);
+        Ok(())
+    }
+
+    /// Writes what happened, unless that was done only just now.
+    fn write_if_due(&mut self) -> Result<(), StoreError> {
+        if self.recorder.has_news() && self.pace.is_due() {
+            let begun = Instant::now();
+            self.recorder.write()?;
+            self.around.history.save(self.around.store)?;
+            self.pace.wrote(begun);
+        }
         Ok(())
     }
 
@@ -237,5 +266,33 @@ impl<'a> Dispatcher<'a> {
 
     fn replace(&mut self, index: usize, slot: Slot) -> Option<Slot> {
         self.slots.get_mut(index).map(|place| std::mem::replace(place, slot))
+    }
+}
+
+/// How often records are written. Each writing takes as long as the plan is large, so their number must not grow with it too.
+#[derive(Debug, Default)]
+struct Pace {
+    next: Option<Instant>,
+}
+
+impl Pace {
+    /// The shortest time from one writing to the next.
+    const SHORTEST: Duration = Duration::from_millis(100);
+    /// Writing takes at most one part in this many of the time.
+    const PARTS: u32 = 20;
+
+    fn is_due(&self) -> bool {
+        self.pause().is_zero()
+    }
+
+    /// How long until the next writing.
+    fn pause(&self) -> Duration {
+        self.next.map_or(Duration::ZERO, |next| next.saturating_duration_since(Instant::now()))
+    }
+
+    /// A writing that began at `begun` ends now.
+    fn wrote(&mut self, begun: Instant) {
+        let pause = (begun.elapsed() * Self::PARTS).max(Self::SHORTEST);
+        self.next = Some(Instant::now() + pause);
     }
 }

@@ -94,9 +94,15 @@ impl History {
         self.instances.get(instance)
     }
 
+    /// Whether `key` is that of the last result of an instance, and nothing went wrong since.
+    #[must_use]
+    pub fn is_settled(&self, instance: &str, key: &Key) -> bool {
+        self.past(instance).is_some_and(|past| past.key == Some(*key) && past.failure.is_none())
+    }
+
     /// The result of an instance was in the store; `reason` says why it is not the one that it had before.
     pub fn hit(&mut self, instance: &str, key: Key, reason: Reason) {
-        if self.past(instance).is_some_and(|past| past.key == Some(key) && past.failure.is_none()) {
+        if self.is_settled(instance, &key) {
             return;
         }
         let past = self.touch(instance);
@@ -154,6 +160,8 @@ impl History {
         let text = serde_json::to_vec(&merged).unwrap_or_default();
         let path = self.path(store);
         record::make_folder(&store.runs_dir().join(FOLDER))?;
-        store.write_atomic(&path, &text)
+        store.write_atomic(&path, &text)?;
+        self.touched.clear();
+        Ok(())
     }
 }

@@ -90,6 +90,8 @@ pub(super) struct Recorder<'a> {
     folder: PathBuf,
     /// Whether there is anything on the disk.
     begun: bool,
+    /// Whether there is something to write.
+    news: bool,
     /// What is written.
     pub record: RunRecord,
 }
@@ -112,7 +114,7 @@ impl<'a> Recorder<'a> {
             run,
         };
         let folder = store.runs_dir().join(&record.run);
-        Recorder { store, folder, begun: false, record }
+        Recorder { store, folder, begun: false, news: false, record }
     }
 
     /// Writes the record, and makes the run's folder if this is the first time.
@@ -124,8 +126,24 @@ impl<'a> Recorder<'a> {
             make_folder(&self.folder)?;
             self.begun = true;
         }
-        let text = serde_json::to_vec_pretty(&self.record).unwrap_or_default();
-        self.store.write_atomic(&self.folder.join("run.json"), &text)
+        let text = serde_json::to_vec(&self.record).unwrap_or_default();
+        self.store.write_atomic(&self.folder.join("run.json"), &text)?;
+        self.news = false;
+        Ok(())
+    }
+
+    /// Changes what is known of an instance; `news` says whether that has to be written.
+    pub(super) fn note(&mut self, instance: &str, news: bool, change: impl FnOnce(&mut InstanceRecord)) {
+        if let Some(record) = self.record.instances.get_mut(instance) {
+            change(record);
+        }
+        self.news |= news;
+    }
+
+    /// Whether there is something to write.
+    #[must_use]
+    pub(super) fn has_news(&self) -> bool {
+        self.news
     }
 
     /// Whether anything was written.
@@ -139,7 +157,7 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// A store that can't be written.
     pub(super) fn end(&mut self, exit: u8) -> Result<(), StoreError> {
-        if !self.begun {
+        if !self.begun && !self.news {
             return Ok(());
         }
         self.record.ended = Some(machine::rfc3339(SystemTime::now()));

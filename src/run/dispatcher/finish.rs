@@ -7,7 +7,6 @@ use crate::run::ending;
 use crate::run::event::{Failed, FailureClass};
 use crate::run::history::Work;
 use crate::run::observer::Notice;
-use crate::run::record::{InstanceRecord, State};
 use crate::run::slot::{Active, Outcome, Slot, Todo};
 
 impl Dispatcher<'_> {
@@ -37,23 +36,18 @@ impl Dispatcher<'_> {
             Outcome::Failed { failed, reason } => self.around.history.failed(work(reason), failed),
             _ => {}
         }
-        self.around.history.save(self.around.store)?;
         let failed = matches!(outcome, Outcome::Failed { .. });
-        self.over(index, outcome, Some(key))?;
+        self.over(index, outcome, Some(key));
         self.serve_twins(&key)?;
-        self.recorder.write()?;
         if failed && self.options.fail_fast && self.ending == Ending::No {
             self.end_more();
         }
         Ok(())
     }
 
-    /// Instances that wait for a worker with the key that was just made are hits now.
+    /// Instances that wait for the key that was just made are hits now.
     fn serve_twins(&mut self, key: &Key) -> Result<(), StoreError> {
-        for index in 0..self.slots.len() {
-            if !matches!(self.slots.get(index), Some(Slot::Ready(todo)) if todo.resolved.key == *key) {
-                continue;
-            }
+        for index in self.queue.made(key) {
             if let Some(Slot::Ready(todo)) = self.replace(index, Slot::Pending) {
                 self.look_up(index, todo.resolved)?;
             }
@@ -61,17 +55,16 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    pub(super) fn over(&mut self, index: usize, outcome: Outcome, key: Option<Key>) -> Result<(), StoreError> {
-        let Some(instance) = self.plan.instances.get(index) else { return Ok(()) };
-        let log = self.recorder.log(&instance.id);
-        let log = Some(log.as_path()).filter(|log| log.exists());
-        self.around.observer.notice(Notice::Over { instance: index, outcome: &outcome, log });
-        let record = self.recorder.record.instances.entry(instance.id.clone()).or_insert(InstanceRecord::of(State::Pending));
-        ending::note(record, &outcome, key);
+    pub(super) fn over(&mut self, index: usize, outcome: Outcome, key: Option<Key>) {
+        let Some(instance) = self.plan.instances.get(index) else { return };
         let hit = matches!(outcome, Outcome::Hit { .. });
-        self.set(index, Slot::Over(outcome));
+        let log = (!hit).then(|| self.recorder.log(&instance.id)).filter(|log| log.exists());
+        self.around.observer.notice(Notice::Over { instance: index, outcome: &outcome, log: log.as_deref() });
         // A run that finds everything in the store leaves no record.
-        if hit { Ok(()) } else { self.recorder.write() }
+        self.recorder.note(&instance.id, !hit, |record| ending::note(record, &outcome, key));
+        let has_result = matches!(outcome, Outcome::Hit { .. } | Outcome::Done { .. });
+        self.set(index, Slot::Over(outcome));
+        self.queue.over(self.plan, index, has_result);
     }
 
     /// Orders the end of the run: first in order, then at once.

@@ -1,6 +1,6 @@
 //! Starting what is ready.
 
-use planish_cache::{Key, StoreError};
+use planish_cache::StoreError;
 
 use super::{Dispatcher, Ending, Message};
 use crate::fingerprint::BUILD_ID;
@@ -16,14 +16,16 @@ use crate::run::slot::{Active, Outcome, Slot, Todo};
 impl Dispatcher<'_> {
     /// Starts what the machine has room for, the longest remaining chain first.
     pub(super) fn start_ready(&mut self) -> Result<(), StoreError> {
-        let mut ready: Vec<usize> = (0..self.slots.len()).filter(|i| matches!(self.slots.get(*i), Some(Slot::Ready(_)))).collect();
-        let priority = |index: usize| self.priorities.get(index).copied().unwrap_or_default();
-        ready.sort_by(|a, b| priority(*b).total_cmp(&priority(*a)).then(a.cmp(b)));
-        for index in ready {
+        let mut last = None;
+        // Every instance keeps at least one processor busy.
+        while !self.budget.is_used_up()
+            && let Some(index) = self.queue.next_ready(last)
+        {
+            last = Some(index);
             let Some(instance) = self.plan.instances.get(index) else { continue };
             let Some(Slot::Ready(todo)) = self.slots.get(index) else { continue };
-            // Two instances with one key are one piece of work; the second is a hit when the first is done.
-            if self.is_being_made(&todo.resolved.key) {
+            // The second of two with one key is a hit when the first is done.
+            if self.queue.waits_for_twin(index, &todo.resolved.key) {
                 continue;
             }
             if let Some(share) = self.budget.take(instance.resources) {
@@ -36,15 +38,12 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    fn is_being_made(&self, key: &Key) -> bool {
-        self.slots.iter().any(|slot| matches!(slot, Slot::Running(active) if active.todo.resolved.key == *key))
-    }
-
     fn start(&mut self, index: usize, instance: &Instance, share: Share) -> Result<(), StoreError> {
         let Some(Slot::Ready(todo)) = self.replace(index, Slot::Pending) else { return Ok(()) };
         for message in self.options.total.clamp(instance.resources).1 {
             self.around.observer.notice(Notice::Clamped { instance: index, message: &message });
         }
+        self.queue.started(index, todo.resolved.key);
         let job = self.job(index, instance, &todo, &share);
         let record = InstanceRecord {
             key: Some(todo.resolved.key),
@@ -52,8 +51,9 @@ impl Dispatcher<'_> {
             log: Some(self.recorder.relative(&job.log)),
             ..InstanceRecord::of(State::Running)
         };
-        self.recorder.record.instances.insert(instance.id.clone(), record);
-        self.recorder.write()?;
+        self.recorder.note(&instance.id, true, |known| *known = record);
+        // Before anything is started: a store that can't be written ends the run here.
+        self.write_if_due()?;
         let sender = self.sender.clone();
         // The receiver goes away only after the last worker did.
         let tell = Box::new(move |report| drop(sender.send(Message::Worker(index, report))));
