@@ -1,6 +1,7 @@
 //! The iterative search that gradient attacks share: step uphill, project, remember the best.
 
 use planish_contract::Failure;
+use planish_nn::{Aim, GradientPass, Surrogate, Victim};
 
 use crate::attack::{Case, Proposals, Round};
 use crate::loss::margin;
@@ -11,8 +12,29 @@ use crate::optimizer::{Memory, Update};
 /// It is more than victim and judge may differ by, so that the judge seldom refutes what ended a search.
 pub const HEADROOM: f64 = 2e-3;
 
-/// The loss to maximise: index of the image in the round, its logits, where to write the derivative.
-pub type RowLoss<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f32 + 'a;
+/// The loss to maximise.
+pub enum RowLoss<'a> {
+    /// A standard loss, and the aim of each image of the round; the quick way, as the victim computes it beside the network.
+    Standard(Surrogate, Vec<Aim>),
+    /// Any other: index of the image in the round, its logits, where to write the derivative.
+    Other(&'a dyn Fn(usize, &[f32], &mut [f32]) -> f32),
+}
+
+impl RowLoss<'_> {
+    /// Loss, logits and gradient of `batch`: the images of the round with the indices `active`.
+    fn gradient(&self, victim: &mut dyn Victim, batch: &[f32], active: &[usize]) -> Result<GradientPass, Failure> {
+        match self {
+            RowLoss::Standard(surrogate, aims) => {
+                let aims: Vec<Aim> = active.iter().filter_map(|&row| aims.get(row).copied()).collect();
+                victim.surrogate_gradient(batch, *surrogate, &aims)
+            }
+            RowLoss::Other(loss) => victim.gradient(batch, &mut |index, logits, slope| match active.get(index) {
+                Some(&row) => loss(row, logits, slope),
+                None => 0.0,
+            }),
+        }
+    }
+}
 
 /// What an ascent does.
 pub struct Ascent<'a> {
@@ -23,7 +45,7 @@ pub struct Ascent<'a> {
     /// Where it starts, `[n, c, h, w]` flat, inside the ball and `[0,1]`.
     pub start: Vec<f32>,
     /// What it maximises.
-    pub loss: &'a RowLoss<'a>,
+    pub loss: RowLoss<'a>,
 }
 
 /// Climbs from the start; proposes for every image the iterate with the lowest margin, the start included.
@@ -42,11 +64,7 @@ pub fn climb(round: &mut Round<'_>, ascent: Ascent<'_>) -> Result<Proposals, Fai
         }
         let active = std::mem::take(&mut climb.active);
         let batch = climb.gather(&active);
-        let mut loss = |index: usize, logits: &[f32], slope: &mut [f32]| match active.get(index) {
-            Some(&row) => (ascent.loss)(row, logits, slope),
-            None => 0.0,
-        };
-        let pass = round.victim.gradient(&batch, &mut loss)?;
+        let pass = ascent.loss.gradient(round.victim, &batch, &active)?;
         (round.spent)(active.len() as u64)?;
         check_losses(round, &active, &pass.losses)?;
         let standing = climb.keep_best(round, &active, (&pass.logits, step));

@@ -23,6 +23,7 @@ mod parameters;
 mod statistics;
 mod step;
 mod stream;
+mod surrogate;
 mod victim;
 
 pub use activation::Activation;
@@ -39,4 +40,5 @@ pub use parameters::{Gradients, Parameter, Parameters};
 pub use statistics::Statistics;
 pub use step::StepSize;
 pub use stream::Stream;
-pub use victim::{GradientPass, LogitLoss, Victim};
+pub use surrogate::{Aim, Surrogate, best_rival};
+pub use victim::{GradientPass, LogitLoss, Victim, check_aims};

@@ -1,12 +1,11 @@
 //! The Multi-Targeted attack.
 
 use planish_contract::{Failure, Invalid};
-use planish_nn::StepSize;
+use planish_nn::{Aim, StepSize, Surrogate};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, climb};
-use crate::attack::{Attack, Goal, Proposals, Round};
-use crate::loss::towards;
+use crate::ascent::{Ascent, RowLoss, climb};
+use crate::attack::{Attack, Case, Goal, Proposals, Round};
 use crate::optimizer::{Optimizer, Update};
 
 /// For every wrong class, projected gradient ascent on its logit minus the true logit; an image falls when any wrong class wins
@@ -101,13 +100,12 @@ impl Attack for MultiTargeted {
     fn propose(&self, round: &mut Round<'_>) -> Result<Proposals, Failure> {
         let classes = round.victim.classes();
         let (restart, rank) = (self.restart(round.number, classes), (round.number % targets(classes)) as usize);
-        let cases = round.cases;
-        let aim = |row: usize| cases.get(row).and_then(|case| Some((case.label, *case.rivals.get(rank)?)));
-        let loss =
-            |row: usize, logits: &[f32], slope: &mut [f32]| aim(row).map_or(0.0, |(label, target)| towards(logits, label, target, slope));
+        // An image without a class of this rank aims at its own: a loss of zero everywhere.
+        let aim = |case: &Case| Aim { label: case.label, target: case.rivals.get(rank).copied().unwrap_or(case.label) };
+        let loss = RowLoss::Standard(Surrogate::LogitDifference, round.cases.iter().map(aim).collect());
         let start = crate::ascent::uniform_start(round, "attack multi-targeted", |case| {
             vec![u64::from(restart), case.rivals.get(rank).copied().map_or(u64::MAX, u64::from)]
         });
-        climb(round, Ascent { steps: self.steps, update: self.update(), start, loss: &loss })
+        climb(round, Ascent { steps: self.steps, update: self.update(), start, loss })
     }
 }

@@ -1,10 +1,10 @@
 //! Projected gradient descent.
 
 use planish_contract::{Failure, Invalid};
-use planish_nn::StepSize;
+use planish_nn::{Aim, StepSize};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, climb};
+use crate::ascent::{Ascent, RowLoss, climb};
 use crate::attack::{Attack, Goal, Proposals, Round};
 use crate::loss::Loss;
 use crate::optimizer::{Optimizer, Update};
@@ -132,10 +132,8 @@ impl Attack for Pgd {
     }
 
     fn propose(&self, round: &mut Round<'_>) -> Result<Proposals, Failure> {
-        let cases = round.cases;
-        let loss =
-            |row: usize, logits: &[f32], slope: &mut [f32]| cases.get(row).map_or(0.0, |case| self.loss.value(logits, case.label, slope));
+        let aims = round.cases.iter().map(|case| Aim::away_from(case.label)).collect();
         let start = self.start(round);
-        climb(round, Ascent { steps: self.steps, update: self.update(), start, loss: &loss })
+        climb(round, Ascent { steps: self.steps, update: self.update(), start, loss: RowLoss::Standard(self.loss.surrogate(), aims) })
     }
 }
