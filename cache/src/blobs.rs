@@ -42,11 +42,13 @@ impl Store {
     /// [`StoreError::DiskFull`] and the like.
     pub fn ingest_bytes(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        if self.blob(&digest)?.is_none() {
+        self.rely_on(&digest)?;
+        if self.find_blob(&digest)?.is_none() {
             let mut temp = Temp::create(&self.temporaries()?)?;
             temp.write(bytes)?;
             self.place(temp, &digest)?;
         }
+        self.settle()?;
         Ok(digest)
     }
 
@@ -59,9 +61,11 @@ impl Store {
         if before != after {
             return Err(StoreError::Changed { path: path.to_path_buf() });
         }
-        if self.blob(&digest)?.is_none() {
+        self.rely_on(&digest)?;
+        if self.find_blob(&digest)?.is_none() {
             self.place(temp, &digest)?;
         }
+        self.settle()?;
         Ok(Ingested { digest, size: before.size, executable: before.executable })
     }
 
@@ -82,6 +86,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when the file system fails.
     pub fn blob(&self, digest: &Digest) -> Result<Option<PathBuf>, StoreError> {
+        self.rely_on(digest)?;
+        self.find_blob(digest)
+    }
+
+    /// Like [`Store::blob`], for one that a result or manifest holds which this process relies on already.
+    pub(crate) fn find_blob(&self, digest: &Digest) -> Result<Option<PathBuf>, StoreError> {
         let path = self.layout.object(digest);
         loop {
             match self.judge(&path, digest)? {
@@ -124,14 +134,7 @@ impl Store {
 
     /// Moves a damaged blob out of the way; `false` when somebody replaced it since it was judged.
     fn set_blob_aside(&self, path: &Path, digest: &Digest, judged: &Stat) -> Result<bool, StoreError> {
-        let move_away = || {
-            let _guard = self.exclusive(LOCK)?;
-            if fs::stat(path)?.as_ref() != Some(judged) {
-                return Ok(None);
-            }
-            set_aside(path, &self.layout.objects(), &digest.to_string()).map(Some)
-        };
-        let moved = match move_away() {
+        let moved = match self.put_blob_aside(digest, Some(judged)) {
             Ok(None) => return Ok(false),
             Ok(Some(moved)) => moved,
             // In a store that we may not write to it stays, and is a miss all the same.
@@ -144,14 +147,31 @@ impl Store {
 }
 
 impl Store {
-    /// Moves whatever stands for the blob `digest` out of the way, and says where it is now; `None` when nothing is there.
-    pub(crate) fn put_blob_aside(&self, digest: &Digest) -> Result<Option<PathBuf>, StoreError> {
+    /// The objects that are there and where, in order; they are not looked at.
+    pub(crate) fn objects(&self) -> Result<Vec<(Digest, PathBuf)>, StoreError> {
+        Ok(sharded(&self.layout.objects())?.into_iter().filter_map(|(name, path)| Some((name.parse().ok()?, path))).collect())
+    }
+
+    /// Moves what stands for the blob `digest` out of the way, whatever it is, or only if it is in the state in which it was `judged`; where it
+    /// is now, or `None` when there was nothing to move.
+    pub(crate) fn put_blob_aside(&self, digest: &Digest, judged: Option<&Stat>) -> Result<Option<PathBuf>, StoreError> {
         let path = self.layout.object(digest);
         let _guard = self.exclusive(LOCK)?;
-        if fs::stat(&path)?.is_none() {
-            return Ok(None);
+        match fs::stat(&path)? {
+            None => Ok(None),
+            Some(stat) if judged.is_some_and(|judged| *judged != stat) => Ok(None),
+            Some(_) => set_aside(&path, &self.layout.objects(), &digest.to_string()).map(Some),
         }
-        set_aside(&path, &self.layout.objects(), &digest.to_string()).map(Some)
+    }
+
+    /// Whether what stands for the blob `digest` in state `stat` has the right bytes, whatever the stat memo says; `None` when it is gone.
+    pub(crate) fn rehash(&self, digest: &Digest, stat: &Stat) -> Result<Option<bool>, StoreError> {
+        lock(&self.memo).forget(stat);
+        match self.judge(&self.layout.object(digest), digest)? {
+            Verdict::Absent => Ok(None),
+            Verdict::Intact => Ok(Some(true)),
+            Verdict::Damaged(_) => Ok(Some(false)),
+        }
     }
 }
 
@@ -164,6 +184,22 @@ pub(crate) fn make_shard(path: &Path) -> Result<PathBuf, StoreError> {
         fs::sync_folder(parent)?;
     }
     Ok(shard)
+}
+
+/// The names in `parent/ab/cdef…` put together (`abcdef…`) and where they are, in order.
+pub(crate) fn sharded(parent: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
+    let mut found = Vec::new();
+    for shard in fs::list(parent)? {
+        let Some(shard) = shard.to_str().filter(|shard| *shard != DAMAGED) else { continue };
+        let folder = parent.join(shard);
+        if fs::stat(&folder)?.is_none_or(|stat| stat.kind != FileKind::Folder) {
+            continue;
+        }
+        for name in fs::list(&folder)? {
+            found.extend(name.to_str().map(|rest| (format!("{shard}{rest}"), folder.join(rest))));
+        }
+    }
+    Ok(found)
 }
 
 /// Moves `path` to `folder/damaged/NAME-TIME`, and says where it is now.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::blobs::{DAMAGED, make_shard, set_aside};
-use crate::fs::{self, FileKind, Temp};
+use crate::blobs::{make_shard, set_aside, sharded};
+use crate::fs::{self, Temp};
 use crate::index::{self, Decoded, ENTRY_VERSION, Entry, Superseded};
 use crate::{FileName, Key, Notice, Store, StoreError};
 
@@ -28,6 +28,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when the file system fails. Damage is a miss.
     pub fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        self.rely_on_result(key)?;
         match self.peek(key)? {
             Some(entry) if self.outputs_intact(&entry)? => Ok(Some(entry)),
             _ => Ok(None),
@@ -62,6 +63,10 @@ impl Store {
     /// [`StoreError::Corrupt`] when an output of `entry` is not in the store, [`StoreError::Invalid`] when the entry has another version
     /// or an output name that is no [`FileName`], [`StoreError::DiskFull`] and the like.
     pub fn publish(&self, entry: &Entry) -> Result<Published, StoreError> {
+        self.rely_on_result(&entry.key)?;
+        for digest in entry.outputs.values() {
+            self.rely_on(digest)?;
+        }
         self.check(entry)?;
         let _guard = self.exclusive(LOCK)?;
         let mut entry = entry.clone();
@@ -83,19 +88,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when the index can't be listed.
     pub fn entries(&self) -> Result<Entries<'_>, StoreError> {
-        let mut keys = Vec::new();
-        for shard in fs::list(&self.layout.index())? {
-            let Some(shard) = shard.to_str().filter(|shard| *shard != DAMAGED) else { continue };
-            let folder = self.layout.index().join(shard);
-            if fs::stat(&folder)?.is_none_or(|stat| stat.kind != FileKind::Folder) {
-                continue;
-            }
-            for name in fs::list(&folder)? {
-                let rest = name.to_str().and_then(|name| name.strip_suffix(".json"));
-                keys.extend(rest.and_then(|rest| format!("{shard}{rest}").parse::<Key>().ok()));
-            }
-        }
-        Ok(Entries { store: self, keys: keys.into_iter() })
+        Ok(Entries { store: self, keys: self.keys()?.into_iter() })
+    }
+
+    /// The keys that have an entry, in their order; the entries are not looked at.
+    pub(crate) fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        let names = sharded(&self.layout.index())?;
+        Ok(names.iter().filter_map(|(name, _)| name.strip_suffix(".json")?.parse().ok()).collect())
+    }
+
+    /// Excludes others from changing the index, until dropped.
+    pub(crate) fn index_lock(&self) -> Result<std::fs::File, StoreError> {
+        self.exclusive(LOCK)
     }
 
     fn check(&self, entry: &Entry) -> Result<(), StoreError> {
@@ -119,7 +123,7 @@ impl Store {
 
     fn outputs_intact(&self, entry: &Entry) -> Result<bool, StoreError> {
         for digest in entry.outputs.values() {
-            if self.tree(digest)?.is_none() {
+            if self.find_tree(digest)?.is_none() {
                 return Ok(false);
             }
         }
@@ -152,15 +156,7 @@ impl Store {
     }
 
     fn set_entry_aside(&self, path: &Path, key: &Key, judged: &[u8], reason: String) -> Result<(), StoreError> {
-        let move_away = || {
-            let _guard = self.exclusive(LOCK)?;
-            // Somebody may have published a good one meanwhile.
-            if read_entry(path)?.as_deref() != Some(judged) {
-                return Ok(None);
-            }
-            set_aside(path, &self.layout.index(), &key.to_string()).map(Some)
-        };
-        match move_away() {
+        match self.move_entry_aside(key, judged) {
             Ok(Some(moved)) => self.notice(Notice::DamagedEntry { key: *key, reason, moved }),
             Ok(None) => {}
             Err(StoreError::NotWritable { .. }) => self.notice(Notice::DamagedEntry { key: *key, reason, moved: path.to_path_buf() }),
@@ -170,8 +166,21 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Moves the entry of `key` out of the way if it still has the bytes that were `judged`; where it is now.
+    pub(crate) fn move_entry_aside(&self, key: &Key, judged: &[u8]) -> Result<Option<PathBuf>, StoreError> {
+        let path = self.layout.entry(key);
+        let _guard = self.exclusive(LOCK)?;
+        // Somebody may have published a good one meanwhile.
+        if read_entry(&path)?.as_deref() != Some(judged) {
+            return Ok(None);
+        }
+        set_aside(&path, &self.layout.index(), &key.to_string()).map(Some)
+    }
+}
+
 /// The bytes of an entry's file; whatever stands there and is not a file of reasonable size reads as damaged.
-fn read_entry(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn read_entry(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     match fs::read(path, ENTRY_LIMIT) {
         Err(StoreError::Refused { .. } | StoreError::Corrupt { .. }) => Ok(Some(Vec::new())),
         outcome => outcome,

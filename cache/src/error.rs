@@ -113,6 +113,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Other processes are using it all the time.
+    #[error("{} is in use by other planish processes that started before", path.display())]
+    Busy {
+        /// The store.
+        path: PathBuf,
+    },
     /// The caller asked for something that can't be stored.
     #[error("{0}")]
     Invalid(String),
@@ -161,6 +167,7 @@ impl StoreError {
             StoreError::VersionTooNew { .. } => Some("use the planish that made it, or move the store away and start anew"),
             StoreError::Refused { .. } => Some("artifacts hold regular files and folders only; replace links by what they point to"),
             StoreError::Changed { .. } => Some("run again when nothing writes to it"),
+            StoreError::Busy { .. } => Some("wait for them to end, and try again"),
             StoreError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Some("give yourself the right to read it"),
             StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Some("check the path"),
             StoreError::Io { .. } | StoreError::Invalid(_) => None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::fs::{self, FileKind, Links, Temp};
-use crate::tree::{Tree, TreeFile};
+use crate::tree::{self, Tree, TreeFile};
 use crate::{Digest, FileName, Notice, Store, StoreError};
 
 /// The largest manifest that is read.
@@ -52,6 +52,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when the file system fails.
     pub fn tree(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
+        self.rely_on(digest)?;
+        self.find_tree(digest)
+    }
+
+    /// Like [`Store::tree`], for one that a result holds which this process relies on already.
+    pub(crate) fn find_tree(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
         Ok(self.located(digest)?.map(|located| located.tree))
     }
 
@@ -61,6 +67,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when the file system fails.
     pub fn folder(&self, digest: &Digest) -> Result<Option<BTreeMap<String, PathBuf>>, StoreError> {
+        self.rely_on(digest)?;
         Ok(self.located(digest)?.map(|located| located.tree.files.into_keys().map(String::from).zip(located.paths).collect()))
     }
 
@@ -68,7 +75,7 @@ impl Store {
         let Some(tree) = self.manifest(digest)? else { return Ok(None) };
         let mut paths = Vec::new();
         for file in tree.files.values() {
-            let Some(path) = self.blob(&file.digest)? else { return Ok(None) };
+            let Some(path) = self.find_blob(&file.digest)? else { return Ok(None) };
             paths.push(path);
         }
         Ok(Some(Located { tree, paths }))
@@ -76,7 +83,7 @@ impl Store {
 
     /// The manifest `digest`, verified; its files are not looked at.
     pub(crate) fn manifest(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
-        let Some(path) = self.blob(digest)? else { return Ok(None) };
+        let Some(path) = self.find_blob(digest)? else { return Ok(None) };
         let Some(bytes) = fs::read(&path, MANIFEST_LIMIT)? else { return Ok(None) };
         match Tree::decode(&bytes) {
             Ok(tree) => Ok(Some(tree)),
@@ -87,13 +94,29 @@ impl Store {
         }
     }
 
+    /// Like [`Store::manifest`], for an object that need not be one.
+    pub(crate) fn manifest_if_one(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
+        // Most objects are no manifests and may be large: they are not verified for this.
+        let start = match fs::read_range(&self.layout.object(digest), 0, tree::HEADER.len() as u64) {
+            Err(StoreError::Refused { .. }) => None,
+            outcome => outcome?,
+        };
+        if start.is_none_or(|(start, _)| start != tree::HEADER.as_bytes()) {
+            return Ok(None);
+        }
+        let Some(path) = self.find_blob(digest)? else { return Ok(None) };
+        Ok(fs::read(&path, MANIFEST_LIMIT)?.and_then(|bytes| Tree::decode(&bytes).ok()))
+    }
+
     /// Copies the files of the folder `digest` to `to` (made if need be), sharing disk blocks where the file system can. Files of the same
     /// names are replaced, others stay; `None` when the folder is not in the store or damaged.
     ///
     /// # Errors
     /// [`StoreError::Refused`] when a folder on the way below `to` is a link, [`StoreError::DiskFull`] and the like.
     pub fn restore(&self, digest: &Digest, to: &Path) -> Result<Option<Tree>, StoreError> {
+        self.rely_on(digest)?;
         let Some(Located { tree, paths }) = self.located(digest)? else { return Ok(None) };
+        self.settle()?;
         fs::create_folders(to)?;
         for ((name, file), source) in tree.files.iter().zip(&paths) {
             restore_file(source, file, to, name)?;

@@ -332,6 +332,29 @@ pub(crate) fn open_lock(path: &Path) -> Result<File> {
     opened.map_err(failed(Action::Lock, path))
 }
 
+/// Opens the lock file `path` for a shared lock, which needs no right to write if it is there.
+pub(crate) fn open_shared(path: &Path) -> Result<File> {
+    match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => open_lock(path),
+        outcome => outcome.map_err(failed(Action::Lock, path)),
+    }
+}
+
+/// Waits for a shared lock on `file`; see [`lock`].
+pub(crate) fn lock_shared(file: &File, path: &Path) -> Result<()> {
+    loop {
+        match file.lock_shared() {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome.map_err(failed(Action::Lock, path)),
+        }
+    }
+}
+
+/// Opens `path` for appending, making it if need be.
+pub(crate) fn open_append(path: &Path) -> Result<File> {
+    OpenOptions::new().append(true).create(true).open(path).map_err(failed(Action::Write, path))
+}
+
 /// Waits for the exclusive lock on `file`; it is free again when `file` is dropped or its owner dies.
 pub(crate) fn lock(file: &File, path: &Path) -> Result<()> {
     loop {

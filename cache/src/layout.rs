@@ -108,6 +108,11 @@ impl Layout {
         self.parts().join(digest.to_string())
     }
 
+    /// What is kept from collection; made when first needed.
+    pub(crate) fn roots(&self) -> PathBuf {
+        self.root.join("roots")
+    }
+
     pub(crate) fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }
@@ -116,9 +121,13 @@ impl Layout {
         self.root.join("tmp")
     }
 
+    pub(crate) fn locks(&self) -> PathBuf {
+        self.tmp().join(LOCKS)
+    }
+
     /// The lock file `name` (a key, or a part of the store).
     pub(crate) fn lock(&self, name: &str) -> PathBuf {
-        self.tmp().join(LOCKS).join(name)
+        self.locks().join(name)
     }
 }
 

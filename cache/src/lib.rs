@@ -7,9 +7,10 @@
 //!   objects/ab/cdef…         blobs under their blake3, read-only; objects/damaged holds those set aside
 //!   index/ab/cdef….json      entries: key → outputs, provenance; index/damaged likewise
 //!   parts/<digest>           says that the object of that digest holds sub-results of stages
+//!   roots/                   what collections leave alone: the latest plan of each pipeline and profile, pins
 //!   checkpoints/<key>/       what a killed stage goes on from
 //!   runs/                    logs, owned by the engine
-//!   tmp/                     private folders of live processes; tmp/locks/<key> are the keys' locks
+//!   tmp/                     private folders of live processes, with what they rely on; tmp/locks/<key> are the keys' locks
 //! ```
 //!
 //! Everything becomes visible by temp → fsync → rename. Every read is verified unless the stat memo
@@ -17,6 +18,7 @@
 //! share a store on a local file system.
 
 mod blobs;
+mod collect;
 mod digest;
 mod entries;
 mod error;
@@ -24,18 +26,22 @@ mod folders;
 mod fs;
 mod index;
 mod layout;
+mod lease;
 mod lock;
 mod memo;
 mod name;
 mod notice;
 mod parts;
+mod roots;
 mod scratch;
 mod store;
 mod tree;
+mod verify;
 
 #[cfg(test)]
 mod tests;
 
+pub use collect::{CollectOptions, Collected, Garbage, MEMO_AGE, Removed};
 pub use digest::{Digest, Key, ParseDigestError};
 pub use entries::{Entries, Published};
 pub use error::{Action, StoreError};
@@ -45,6 +51,8 @@ pub use lock::KeyLock;
 pub use name::{FileName, InvalidName};
 pub use notice::Notice;
 pub use parts::Parts;
+pub use roots::{PlanRoot, Root};
 pub use scratch::Scratch;
 pub use store::Store;
 pub use tree::{Tree, TreeFile};
+pub use verify::{Fault, Finding, Repair, Verified, VerifyOptions, VerifyProgress};

@@ -55,6 +55,16 @@ impl Memo {
         }
     }
 
+    /// Forgets what is known of the file in state `stat`: it is hashed again.
+    pub(crate) fn forget(&mut self, stat: &Stat) {
+        self.changed |= self.records.remove(&(stat.device, stat.inode)).is_some();
+    }
+
+    /// Whether the memo at `path` can be read.
+    pub(crate) fn is_intact(path: &Path) -> bool {
+        fs::read(path, FILE_LIMIT).ok().flatten().is_some_and(|bytes| decode(&bytes).is_some())
+    }
+
     /// Whether something was noted since it was loaded or saved.
     pub(crate) fn has_news(&self) -> bool {
         self.changed

@@ -7,6 +7,7 @@
 pub(crate) mod pack;
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use crate::fs::{self, Stat};
@@ -96,10 +97,7 @@ impl Parts<'_> {
 
     fn put_pack(&self, parts: &[(Digest, Vec<u8>)]) -> Result<(), StoreError> {
         let pack = self.store.ingest_bytes(&pack::encode(parts))?;
-        let folder = self.store.layout.parts();
-        fs::create_folder(&folder)?;
-        fs::create_empty(&self.store.layout.part(&pack))?;
-        fs::sync_folder(&folder)?;
+        self.store.mark_pack(&pack)?;
         if let Header::Intact(records) = pack::read_header(&self.store.layout.object(&pack))? {
             lock(&self.known).learn(pack, records);
         }
@@ -120,7 +118,7 @@ impl Parts<'_> {
             match pack::read_header(&self.store.layout.object(&pack)) {
                 Ok(Header::Intact(records)) => known.learn(pack, records),
                 // Values can't be told apart without it.
-                Ok(Header::Damaged) => self.store.drop_pack(&pack)?,
+                Ok(Header::Damaged) => drop(self.store.drop_pack(&pack)?),
                 Ok(Header::Absent) => {}
                 // One that can't be read now must not hide the others.
                 Err(_) => drop(known.packs.insert(pack)),
@@ -130,8 +128,8 @@ impl Parts<'_> {
         Ok(())
     }
 
-    /// Puts the intact values of a damaged pack into a new one, and the damaged one aside.
-    fn salvage(&self, pack: &Digest) -> Result<(), StoreError> {
+    /// Puts the intact values of a damaged pack into a new one, and the damaged one aside: where it is now, if it was there.
+    pub(crate) fn salvage(&self, pack: &Digest) -> Result<Option<PathBuf>, StoreError> {
         let path = self.store.layout.object(pack);
         let Header::Intact(records) = pack::read_header(&path)? else { return self.store.drop_pack(pack) };
         let mut intact = Vec::new();
@@ -141,7 +139,7 @@ impl Parts<'_> {
             }
         }
         if intact.len() == records.len() {
-            return Ok(());
+            return Ok(None);
         }
         if !intact.is_empty() {
             self.put_pack(&intact)?;
@@ -185,11 +183,21 @@ impl Store {
         Ok(fs::list(&folder)?.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
     }
 
-    /// Sets aside the object of a pack that is damaged, and forgets the pack.
-    pub(crate) fn drop_pack(&self, pack: &Digest) -> Result<(), StoreError> {
-        if let Some(moved) = self.put_blob_aside(pack)? {
-            self.notice(Notice::DamagedBlob { digest: *pack, moved });
+    /// Says that the object is a pack.
+    pub(crate) fn mark_pack(&self, pack: &Digest) -> Result<(), StoreError> {
+        let folder = self.layout.parts();
+        fs::create_folder(&folder)?;
+        fs::create_empty(&self.layout.part(pack))?;
+        fs::sync_folder(&folder)
+    }
+
+    /// Sets aside the object of a pack that is damaged, and forgets the pack; where the object is now.
+    pub(crate) fn drop_pack(&self, pack: &Digest) -> Result<Option<PathBuf>, StoreError> {
+        let moved = self.put_blob_aside(pack, None)?;
+        if let Some(moved) = &moved {
+            self.notice(Notice::DamagedBlob { digest: *pack, moved: moved.clone() });
         }
-        fs::remove(&self.layout.part(pack))
+        fs::remove(&self.layout.part(pack))?;
+        Ok(moved)
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::layout::{LOCKS, Layout};
+use crate::lease::Lease;
 use crate::lock::Claim;
 use crate::memo::Memo;
 use crate::{Digest, Key, KeyLock, Notice, Scratch, StoreError, fs, scratch};
@@ -20,6 +21,7 @@ pub struct Store {
     notices: Mutex<Vec<Notice>>,
     /// Where this process keeps its temporary files; made when first needed.
     private: Mutex<Option<Scratch>>,
+    pub(crate) lease: Mutex<Lease>,
 }
 
 impl Store {
@@ -34,7 +36,7 @@ impl Store {
         // Leftovers that can't be removed now do no harm.
         let _ = scratch::sweep(&layout.tmp(), LOCKS);
         let memo = Memo::load(&layout.memo());
-        Ok(Store { layout, memo: Mutex::new(memo), notices: Mutex::default(), private: Mutex::default() })
+        Ok(Store { layout, memo: Mutex::new(memo), notices: Mutex::default(), private: Mutex::default(), lease: Mutex::default() })
     }
 
     /// The store's folder, absolute.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{Digest, FileName};
 
-const HEADER: &str = "planish tree 1";
+pub(crate) const HEADER: &str = "planish tree 1";
 
 /// One file of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::{Digest, ENTRY_VERSION, Entry, Key, Store, fs};
 
+mod collecting;
 mod corruption;
 mod disk;
 mod limits;
@@ -16,7 +17,9 @@ mod parts;
 mod processes;
 mod publishing;
 mod refusals;
+mod roots;
 mod round_trip;
+mod verifying;
 
 /// An entry of a made-up instance with one output.
 pub(crate) fn entry(instance: &str, output: Digest) -> Entry {
