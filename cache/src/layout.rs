@@ -74,6 +74,10 @@ impl Layout {
         self.root.join("memo")
     }
 
+    pub(crate) fn snapshot(&self) -> PathBuf {
+        self.root.join("snapshot")
+    }
+
     pub(crate) fn objects(&self) -> PathBuf {
         self.root.join("objects")
     }

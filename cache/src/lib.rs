@@ -4,6 +4,7 @@
 //! .planish/
 //!   version                  "planish store 1"
 //!   memo                     stat memo: which files were hashed when (rebuildable, damage = empty)
+//!   snapshot                 index snapshot: what entries and manifests say (likewise)
 //!   objects/ab/cdef…         blobs under their blake3, read-only; objects/damaged holds those set aside
 //!   index/ab/cdef….json      entries: key → outputs, provenance; index/damaged likewise
 //!   parts/<digest>           says that the object of that digest holds sub-results of stages
@@ -32,8 +33,10 @@ mod memo;
 mod name;
 mod notice;
 mod parts;
+mod results;
 mod roots;
 mod scratch;
+mod snapshot;
 mod store;
 mod tree;
 mod verify;

@@ -11,7 +11,7 @@ const MAGIC: &[u8; 16] = b"planish memo  1\n";
 const RECORD: usize = 6 * 8 + 32;
 const DIGEST: usize = 32;
 /// More records than this are not kept; the oldest go first.
-const CAPACITY: usize = 1 << 16;
+const CAPACITY: usize = 1 << 18;
 const FILE_LIMIT: u64 = (MAGIC.len() + CAPACITY * RECORD + DIGEST) as u64;
 
 /// How far apart the last change of a file and its hashing must be, in nanoseconds.

@@ -1,12 +1,13 @@
 //! The store itself: opening it, its locks, folders and memo. Blobs, folders and entries have files of their own.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::layout::{LOCKS, Layout};
 use crate::lease::Lease;
 use crate::lock::Claim;
 use crate::memo::Memo;
+use crate::snapshot::Snapshot;
 use crate::{Digest, Key, KeyLock, Notice, Scratch, StoreError, fs, scratch};
 
 /// How often a file that changes while it is read is read anew.
@@ -18,6 +19,8 @@ const ATTEMPTS: u32 = 3;
 pub struct Store {
     pub(crate) layout: Layout,
     pub(crate) memo: Mutex<Memo>,
+    /// Read when first asked: most processes look few results up.
+    snapshot: OnceLock<Mutex<Snapshot>>,
     notices: Mutex<Vec<Notice>>,
     /// Where this process keeps its temporary files; made when first needed.
     private: Mutex<Option<Scratch>>,
@@ -36,7 +39,14 @@ impl Store {
         // Leftovers that can't be removed now do no harm.
         let _ = scratch::sweep(&layout.tmp(), LOCKS);
         let memo = Memo::load(&layout.memo());
-        Ok(Store { layout, memo: Mutex::new(memo), notices: Mutex::default(), private: Mutex::default(), lease: Mutex::default() })
+        Ok(Store {
+            layout,
+            memo: Mutex::new(memo),
+            snapshot: OnceLock::new(),
+            notices: Mutex::default(),
+            private: Mutex::default(),
+            lease: Mutex::default(),
+        })
     }
 
     /// The store's folder, absolute.
@@ -138,14 +148,25 @@ impl Store {
         }
     }
 
-    /// Writes the stat memo if it has news. Dropping the store does it as well; a process that ends by
-    /// `std::process::exit` calls this first, or rehashes next time.
+    /// Writes the stat memo and the index snapshot if they have news. Dropping the store does it as well; a process that ends by
+    /// `std::process::exit` calls this first, or verifies anew next time.
     ///
     /// # Errors
     /// [`StoreError::NotWritable`] and the like.
     pub fn save_memo(&self) -> Result<(), StoreError> {
         let mut memo = lock(&self.memo);
-        if memo.has_news() { memo.save(&self.layout.memo(), &self.temporaries()?) } else { Ok(()) }
+        if memo.has_news() {
+            memo.save(&self.layout.memo(), &self.temporaries()?)?;
+        }
+        drop(memo);
+        let Some(snapshot) = self.snapshot.get() else { return Ok(()) };
+        let mut snapshot = lock(snapshot);
+        if snapshot.has_news() { snapshot.save(&self.layout.snapshot(), &self.temporaries()?) } else { Ok(()) }
+    }
+
+    /// The index snapshot.
+    pub(crate) fn snapshot(&self) -> MutexGuard<'_, Snapshot> {
+        lock(self.snapshot.get_or_init(|| Mutex::new(Snapshot::load(&self.layout.snapshot()))))
     }
 
     /// The folder for this process's temporary files.

@@ -163,12 +163,13 @@ impl<'a> Dispatcher<'a> {
             }
             self.write_if_due()?;
             // The dispatcher holds a sender itself, so this never fails for want of one.
-            let message = match self.recorder.has_news() {
-                false => messages.recv().ok(),
-                true => match messages.recv_timeout(self.pace.pause()) {
+            let message = if self.recorder.has_news() {
+                match messages.recv_timeout(self.pace.pause()) {
                     Err(RecvTimeoutError::Timeout) => continue,
                     received => received.ok(),
-                },
+                }
+            } else {
+                messages.recv().ok()
             };
             let Some(message) = message else { return Ok(()) };
             self.take(message)?;
