@@ -16,6 +16,7 @@ use planish_contract::{Coordinates, Interface};
 
 use crate::spec::{Pipeline, Problems, SpecErrors};
 
+pub use files::files_of;
 pub use target::Target;
 
 /// The most instances that a plan may have.

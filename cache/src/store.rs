@@ -135,6 +135,17 @@ impl Store {
         fs::write_atomic(path, bytes)
     }
 
+    /// Like [`Store::write_atomic`], but the bytes need not be on the disk when it returns: for what can be made again, and says itself
+    /// whether it is whole.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritable`], [`StoreError::DiskFull`] and the like.
+    pub fn write_volatile(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut temp = fs::Temp::create(&self.temporaries()?)?;
+        temp.write(bytes)?;
+        temp.publish(path)
+    }
+
     /// What was noticed and treated as a miss since the last call.
     #[must_use]
     pub fn take_notices(&self) -> Vec<Notice> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use planish_cache::Store;
+use planish_cache::{Digest, Store};
 
 use crate::plan::{self, Plan, Target};
 use crate::run::{Evidence, Forecast, History, forecast, unknown_placeholder};
@@ -51,6 +51,8 @@ pub(super) struct Opened {
     pub(super) folder: PathBuf,
     /// The profile that is laid over the pipeline.
     pub(super) profile: Option<String>,
+    /// The files that the pipeline was read from: path and content.
+    pub(super) files: Vec<(PathBuf, Digest)>,
 }
 
 impl PipelineArguments {
@@ -77,10 +79,16 @@ impl PipelineArguments {
             }
         }
         let folder = pipeline.folder().to_path_buf();
-        let root = self.store.clone().unwrap_or_else(|| folder.join(STORE));
-        let store = Store::open(&root)?;
+        let files = pipeline.files().iter().map(|(path, hash)| (path.clone(), Digest::from_bytes(*hash))).collect();
+        let store = Store::open(&self.root())?;
         let history = History::load(&store, &self.file, self.profile.as_deref());
-        Ok(Opened { plan, store, history, folder, profile: self.profile.clone() })
+        Ok(Opened { plan, store, history, folder, profile: self.profile.clone(), files })
+    }
+
+    /// The store's folder.
+    pub(super) fn root(&self) -> PathBuf {
+        let beside = || self.file.parent().map_or_else(|| PathBuf::from(STORE), |folder| folder.join(STORE));
+        self.store.clone().unwrap_or_else(beside)
     }
 }
 

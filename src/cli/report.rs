@@ -1,13 +1,15 @@
 //! `planish report`: the page beside the pipeline file, from results that are there.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use planish_cache::{Digest, Key};
 use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::plan::Instance;
-use crate::run::{Forecast, Provenance, Standing, open_artifact};
+use crate::run::{Forecast, Outcome, Provenance, RunResult, Standing, open_artifact};
 use crate::show::{self, Screen};
 
 use super::error::CommandError;
@@ -43,34 +45,70 @@ fn hook<'a>(hooks: &Hooks<'a>, instance: &Instance) -> Option<&'a ReportHook> {
     hooks.reports.iter().find(|hook| hook.kind == instance.kind)
 }
 
-/// A page that was written.
+/// A page that is there.
 #[derive(Debug, PartialEq)]
 pub(super) struct Page {
     pub(super) path: PathBuf,
     /// What it shows, as text.
     pub(super) text: String,
+    /// The digest of its bytes.
+    pub(super) digest: Digest,
+}
+
+/// How an instance stands.
+struct Stand {
+    standing: Standing,
+    key: Option<Key>,
+    /// Its outputs, if its result is in the store.
+    outputs: Option<BTreeMap<String, Digest>>,
 }
 
 /// Writes a page for each result that has one.
 pub(super) fn render(opened: &Opened, hooks: &Hooks<'_>) -> Result<Vec<Page>, CommandError> {
+    if !opened.plan.instances.iter().any(|instance| hook(hooks, instance).is_some()) {
+        return Ok(Vec::new());
+    }
+    let stand = |(instance, forecast): (&Instance, Forecast)| {
+        let past = opened.history.past(&instance.id);
+        let standing = Standing::of(&forecast, past);
+        match forecast {
+            Forecast::Hit { resolved, outputs } => Stand { standing, key: Some(resolved.key), outputs: Some(outputs) },
+            _ => Stand { standing, key: past.and_then(|past| past.key), outputs: None },
+        }
+    };
+    let stands: Vec<Stand> = opened.plan.instances.iter().zip(opened.forecast()?).map(stand).collect();
+    pages(opened, hooks, &stands)
+}
+
+/// The same after a run that left nothing undone.
+pub(super) fn render_after(opened: &Opened, hooks: &Hooks<'_>, result: &RunResult) -> Result<Vec<Page>, CommandError> {
+    let stand =
+        |(outcome, key): (&Outcome, &Option<Key>)| Stand { standing: Standing::Fresh, key: *key, outputs: outcome.outputs().cloned() };
+    let stands: Vec<Stand> = result.outcomes.iter().zip(&result.keys).map(stand).collect();
+    pages(opened, hooks, &stands)
+}
+
+fn pages(opened: &Opened, hooks: &Hooks<'_>, stands: &[Stand]) -> Result<Vec<Page>, CommandError> {
     let reports: Vec<(usize, &ReportHook)> =
         opened.plan.instances.iter().enumerate().filter_map(|(index, instance)| hook(hooks, instance).map(|hook| (index, hook))).collect();
     if reports.is_empty() {
         return Ok(Vec::new());
     }
-    let forecasts = opened.forecast()?;
-    let provenance = provenance(opened, &forecasts)?;
+    let provenance = provenance(opened, stands)?;
     let mut pages = Vec::new();
     for (index, hook) in &reports {
-        let (Some(instance), Some(Forecast::Hit { outputs, .. })) = (opened.plan.instances.get(*index), forecasts.get(*index)) else {
+        let (Some(instance), Some(Stand { outputs: Some(outputs), .. })) = (opened.plan.instances.get(*index), stands.get(*index)) else {
             continue;
         };
         let default = instance.interface.outputs.first().and_then(|output| outputs.get(&output.name));
         let Some(digest) = default else { continue };
         let artifact = open_artifact(&opened.store, &instance.id, digest)?;
         let path = opened.folder.join(page_name(opened.profile.as_deref(), (reports.len() > 1).then_some(instance.id.as_str())));
-        opened.store.write_atomic(&path, (hook.render)(&artifact, &provenance)?.as_bytes())?;
-        pages.push(Page { path, text: (hook.text)(&artifact)? });
+        let page = (hook.render)(&artifact, &provenance)?;
+        if std::fs::read(&path).ok().as_deref() != Some(page.as_bytes()) {
+            opened.store.write_atomic(&path, page.as_bytes())?;
+        }
+        pages.push(Page { path, text: (hook.text)(&artifact)?, digest: Digest::of(page.as_bytes()) });
     }
     Ok(pages)
 }
@@ -86,16 +124,12 @@ fn file_name(instance: &str) -> String {
 }
 
 /// What is known of every instance.
-fn provenance(opened: &Opened, forecasts: &[Forecast]) -> Result<Vec<InstanceProvenance>, CommandError> {
-    opened.plan.instances.iter().zip(forecasts).map(|(instance, forecast)| of_instance(opened, instance, forecast)).collect()
+fn provenance(opened: &Opened, stands: &[Stand]) -> Result<Vec<InstanceProvenance>, CommandError> {
+    opened.plan.instances.iter().zip(stands).map(|(instance, stand)| of_instance(opened, instance, stand)).collect()
 }
 
-fn of_instance(opened: &Opened, instance: &Instance, forecast: &Forecast) -> Result<InstanceProvenance, CommandError> {
-    let past = opened.history.past(&instance.id);
-    let key = match forecast {
-        Forecast::Hit { resolved, .. } => Some(resolved.key),
-        _ => past.and_then(|past| past.key),
-    };
+fn of_instance(opened: &Opened, instance: &Instance, stand: &Stand) -> Result<InstanceProvenance, CommandError> {
+    let key = stand.key;
     let entry = key.map(|key| opened.store.peek(&key)).transpose()?.flatten();
     let known = entry.as_ref().map(|entry| Provenance::read(&entry.provenance)).unwrap_or_default();
     let log = opened.store.root().join(&known.log);
@@ -110,7 +144,7 @@ fn of_instance(opened: &Opened, instance: &Instance, forecast: &Forecast) -> Res
         id: instance.id.clone(),
         stage: instance.stage.clone(),
         kind: instance.kind.clone(),
-        standing: Standing::of(forecast, past),
+        standing: stand.standing,
         key: key.map(|key| key.to_string()).unwrap_or_default(),
         made: known.ended,
         seconds: entry.is_some().then_some(known.seconds),
@@ -167,7 +201,10 @@ mod tests {
         Dispatcher::new(&opened.plan, around, options, sender).run(&receiver).unwrap();
 
         let path = folder.path().join("report.html");
-        assert_eq!(render(&opened, &hooks).unwrap(), [Page { path: path.clone(), text: "a table".to_owned() }]);
+        assert_eq!(
+            render(&opened, &hooks).unwrap(),
+            [Page { path: path.clone(), text: "a table".to_owned(), digest: Digest::of(b"made\na fresh true true") }]
+        );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "made\na fresh true true");
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
+use planish_cache::Store;
 
 use crate::exit::Exit;
 use crate::plan::Plan;
-use crate::run::{self, Local, Observer, Outcome, RunOptions, RunResult, Surroundings, Total, processors};
+use crate::run::{self, Ended, Local, Observer, Outcome, RunOptions, RunResult, Settled, Surroundings, Total, processors};
 use crate::show::{self, LineObserver, ProgressObserver, Screen, Summary};
 
 use super::error::CommandError;
@@ -37,6 +39,10 @@ pub(super) struct RunArguments {
 }
 
 pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
+    let note = arguments.note_path();
+    if let Some(exit) = note.as_deref().and_then(|note| answer_from(note, arguments, screen)) {
+        return Ok(exit);
+    }
     let mut opened = arguments.pipeline.open(&arguments.targets, hooks.kinds)?;
     let mut force = BTreeSet::new();
     for target in &arguments.force {
@@ -48,19 +54,72 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
     let cpus = arguments.cpus.map_or_else(processors, usize::from);
     let options = RunOptions { total: Total::of_machine(cpus), fail_fast: arguments.fail_fast, force };
     let result = go(&mut opened, options, screen, hooks.environment)?;
-    screen.complain(&show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(&opened, &result) }));
+    let remarks = show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(&opened, &result) });
     let exit = run::exit(&result);
-    let pages = if exit == Exit::Success { report::render(&opened, hooks)? } else { Vec::new() };
-    if !screen.is_quiet() {
-        for page in &pages {
-            screen.answer(&format!("\n{}\n", page.text));
-        }
-        screen.answer(&show::counts(&result));
-    }
-    for page in &pages {
-        screen.say(&format!("report: {}", show::path(&page.path)));
+    let pages = if exit == Exit::Success { report::render_after(&opened, hooks, &result)? } else { Vec::new() };
+    let shown: Vec<(PathBuf, String)> = pages.iter().map(|page| (page.path.clone(), page.text.clone())).collect();
+    say(screen, &remarks, &shown, &show::counts(&result));
+    if let Some(note) = note.filter(|_| exit == Exit::Success) {
+        settle(&note, &opened, &result, (&remarks, &pages, shown));
     }
     Ok(exit)
+}
+
+impl RunArguments {
+    /// Where a run of this command line notes that nothing is left to do; `None` when it is not to be asked.
+    fn note_path(&self) -> Option<PathBuf> {
+        let asks = self.force.is_empty() && !self.dry_run;
+        asks.then(|| run::note_path(&self.pipeline.root(), &format!("{self:?}")))
+    }
+}
+
+/// Answers as the run did that left `note`, if nothing changed since then.
+fn answer_from(note: &Path, arguments: &RunArguments, screen: Screen) -> Option<Exit> {
+    let begun = Instant::now();
+    // A store that is not there is made only for a pipeline that can be used.
+    if !note.is_file() {
+        return None;
+    }
+    let store = Store::open(&arguments.pipeline.root()).ok()?;
+    let settled = Settled::find(note, &store)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    say(screen, &settled.remarks, &settled.pages, &show::settled_counts(settled.instances(), seconds));
+    Some(Exit::Success)
+}
+
+/// What a run says at its end.
+fn say(screen: Screen, remarks: &str, pages: &[(PathBuf, String)], counts: &str) {
+    screen.complain(remarks);
+    if !screen.is_quiet() {
+        for (_, text) in pages {
+            screen.answer(&format!("\n{text}\n"));
+        }
+        screen.answer(counts);
+    }
+    for (path, _) in pages {
+        screen.say(&format!("report: {}", show::path(path)));
+    }
+}
+
+/// Notes what the run depended on, for the next run. That only saves time, so a store that can't be written is no failure.
+fn settle(note: &Path, opened: &Opened, result: &RunResult, said: (&str, &[report::Page], Vec<(PathBuf, String)>)) {
+    let (remarks, pages, shown) = said;
+    let hits_only = result.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Hit { .. }));
+    // What is said of work says nothing of its result.
+    if !hits_only && !remarks.is_empty() {
+        return;
+    }
+    let history = opened.history.path(&opened.store);
+    let digest = opened.store.hash_file(&history).ok();
+    let files: Vec<_> = opened
+        .files
+        .iter()
+        .cloned()
+        .chain(pages.iter().map(|page| (page.path.clone(), page.digest)))
+        .chain(digest.map(|digest| (history, digest)))
+        .collect();
+    let (plan, store, folder) = (&opened.plan, &opened.store, opened.folder.as_path());
+    drop(run::settle(note, Ended { plan, store, folder, result, files: &files, remarks, pages: &shown }));
 }
 
 fn go(

@@ -12,6 +12,20 @@ const MAX_FILES: usize = 100_000;
 /// Finds the files of one entry, relative to the folder of the pipeline file.
 pub(super) fn find(folder: &Path, file: &FileSpec) -> Result<PlannedFile, Problem> {
     let pattern = file.pattern.text.as_str();
+    match files_of(folder, pattern) {
+        Ok(paths) => Ok(PlannedFile { name: file.name.text.clone(), pattern: pattern.to_owned(), paths }),
+        Err(reason) => Err(Problem::new(format!("`files.{}` can't be found: {reason}", file.name.text))
+            .at(file.pattern.span, "here")
+            .help(format!("paths are relative to the pipeline file; looked for {}", folder.join(pattern).display()))),
+    }
+}
+
+/// The regular files that a path or glob relative to `folder` stands for, sorted: name inside the folder that a stage is given, and where
+/// the file is.
+///
+/// # Errors
+/// Why there is none, in words.
+pub fn files_of(folder: &Path, pattern: &str) -> Result<Vec<(String, PathBuf)>, String> {
     let path = folder.join(pattern);
     // A name with brackets in it may be a plain path.
     let found = match std::fs::metadata(&path) {
@@ -21,13 +35,7 @@ pub(super) fn find(folder: &Path, file: &FileSpec) -> Result<PlannedFile, Proble
         Err(_) if is_glob(pattern) => glob(folder, pattern),
         Err(error) => Err(error.to_string()),
     };
-    let paths = found.and_then(|paths| if paths.is_empty() { Err("there is no such file".to_owned()) } else { Ok(paths) });
-    match paths {
-        Ok(paths) => Ok(PlannedFile { name: file.name.text.clone(), pattern: pattern.to_owned(), paths }),
-        Err(reason) => Err(Problem::new(format!("`files.{}` can't be found: {reason}", file.name.text))
-            .at(file.pattern.span, "here")
-            .help(format!("paths are relative to the pipeline file; looked for {}", path.display()))),
-    }
+    found.and_then(|paths| if paths.is_empty() { Err("there is no such file".to_owned()) } else { Ok(paths) })
 }
 
 fn is_glob(pattern: &str) -> bool {

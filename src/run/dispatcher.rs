@@ -4,11 +4,12 @@ mod finish;
 mod queue;
 mod start;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use planish_cache::{Store, StoreError};
+use planish_cache::{Digest, Key, Store, StoreError};
 
 use crate::plan::Plan;
 
@@ -53,6 +54,10 @@ pub struct RunResult {
     pub run: String,
     /// How each instance of the plan ended.
     pub outcomes: Vec<Outcome>,
+    /// The key of each instance, where it is known.
+    pub keys: Vec<Option<Key>>,
+    /// The files from outside and their content as it entered keys; `None` for one that changed in between.
+    pub files: BTreeMap<PathBuf, Option<Digest>>,
     /// The seconds it took.
     pub seconds: f64,
     /// Whether the user ended it.
@@ -87,6 +92,7 @@ pub struct Dispatcher<'a> {
     resolver: Resolver<'a>,
     recorder: Recorder<'a>,
     slots: Vec<Slot>,
+    keys: Vec<Option<Key>>,
     queue: Queue,
     pace: Pace,
     budget: Budget,
@@ -105,6 +111,7 @@ impl<'a> Dispatcher<'a> {
             plan,
             resolver: Resolver::new(plan, store),
             recorder: Recorder::begin(store, &plan.name, plan.instances.iter().map(|instance| instance.id.as_str())),
+            keys: vec![None; plan.instances.len()],
             slots: plan.instances.iter().map(|_| Slot::Pending).collect(),
             queue: Queue::new(plan, priority::remaining(plan, &seconds)),
             pace: Pace::default(),
@@ -143,6 +150,8 @@ impl<'a> Dispatcher<'a> {
             run: self.recorder.record.run.clone(),
             seconds: clock.elapsed().as_secs_f64(),
             interrupted: self.interrupted,
+            keys: self.keys,
+            files: self.resolver.files_read().clone(),
             outcomes,
         };
         self.recorder.end(ending::exit(&result).code())?;
@@ -201,15 +210,15 @@ impl<'a> Dispatcher<'a> {
     fn look_up(&mut self, index: usize, resolved: Resolved) -> Result<(), StoreError> {
         let Some(instance) = self.plan.instances.get(index) else { return Ok(()) };
         let forced = self.options.force.contains(&index);
-        let entry = if forced { None } else { self.around.store.get(&resolved.key)? };
+        let outputs = if forced { None } else { self.around.store.outputs(&resolved.key)? };
         self.show_store_notices();
         let past = self.around.history.past(&instance.id);
-        if let Some(entry) = entry {
+        if let Some(outputs) = outputs {
             if !self.around.history.is_settled(&instance.id, &resolved.key) {
                 let reason = Reason::of(past, &resolved, self.around.store)?;
                 self.around.history.hit(&instance.id, resolved.key, reason);
             }
-            self.over(index, Outcome::Hit { outputs: entry.outputs }, Some(resolved.key));
+            self.over(index, Outcome::Hit { outputs }, Some(resolved.key));
             return Ok(());
         }
         let reason = if forced { Reason::Forced } else { Reason::of(past, &resolved, self.around.store)? };

@@ -82,7 +82,7 @@ mod tests {
     use crate::run::reason::Reason;
 
     fn result(outcomes: Vec<Outcome>, interrupted: bool) -> RunResult {
-        RunResult { run: String::new(), outcomes, seconds: 0.0, interrupted }
+        RunResult { run: String::new(), outcomes, keys: Vec::new(), files: BTreeMap::new(), seconds: 0.0, interrupted }
     }
 
     fn failure(failed: Failed) -> Outcome {

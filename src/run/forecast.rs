@@ -76,8 +76,8 @@ fn look_up(resolved: Resolved, forced: bool, past: Option<&Past>, store: &Store)
     if forced {
         return Ok(Forecast::Run { resolved, reason: Reason::Forced });
     }
-    if let Some(entry) = store.get(&resolved.key)? {
-        return Ok(Forecast::Hit { resolved, outputs: entry.outputs });
+    if let Some(outputs) = store.outputs(&resolved.key)? {
+        return Ok(Forecast::Hit { resolved, outputs });
     }
     Ok(Forecast::Run { reason: Reason::of(past, &resolved, store)?, resolved })
 }

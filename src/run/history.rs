@@ -79,7 +79,9 @@ impl History {
         }
     }
 
-    fn path(&self, store: &Store) -> PathBuf {
+    /// Where it is kept.
+    #[must_use]
+    pub fn path(&self, store: &Store) -> PathBuf {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.pipeline.as_os_str().as_encoded_bytes());
         hasher.update(b"\0");

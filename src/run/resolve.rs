@@ -65,13 +65,20 @@ pub struct Resolver<'a> {
     plan: &'a Plan,
     store: &'a Store,
     members: BTreeMap<Digest, Vec<String>>,
+    files: BTreeMap<PathBuf, Option<Digest>>,
 }
 
 impl<'a> Resolver<'a> {
     /// Keys for the instances of `plan` with results in `store`.
     #[must_use]
     pub fn new(plan: &'a Plan, store: &'a Store) -> Self {
-        Resolver { plan, store, members: BTreeMap::new() }
+        Resolver { plan, store, members: BTreeMap::new(), files: BTreeMap::new() }
+    }
+
+    /// The files from outside and their content as it entered keys; `None` for one that changed in between.
+    #[must_use]
+    pub fn files_read(&self) -> &BTreeMap<PathBuf, Option<Digest>> {
+        &self.files
     }
 
     /// The key of `instance`. Every instance that it takes from is made, or absent and optional.
@@ -128,7 +135,7 @@ impl<'a> Resolver<'a> {
     /// The family members that an artifact names.
     fn members(&mut self, artifact: Digest) -> Result<&[String], ResolveError> {
         if !self.members.contains_key(&artifact) {
-            let members = match members_file(self.store, &artifact)? {
+            let members = match self.store.file_of(&artifact, Context::MEMBERS_FILE)? {
                 Some(path) => Context::read_members(&path)?,
                 None => Vec::new(),
             };
@@ -137,7 +144,7 @@ impl<'a> Resolver<'a> {
         Ok(self.members.get(&artifact).map_or(&[], Vec::as_slice))
     }
 
-    fn files(&self, instance: &Instance) -> Result<BTreeMap<String, BTreeMap<String, Digest>>, ResolveError> {
+    fn files(&mut self, instance: &Instance) -> Result<BTreeMap<String, BTreeMap<String, Digest>>, ResolveError> {
         let mut files = BTreeMap::new();
         for file in &instance.files {
             let mut folder = BTreeMap::new();
@@ -149,20 +156,18 @@ impl<'a> Resolver<'a> {
         Ok(files)
     }
 
-    fn hash(&self, name: &str, path: &Path) -> Result<Digest, ResolveError> {
-        self.store.hash_file(path).map_err(|source| ResolveError::File {
+    fn hash(&mut self, name: &str, path: &Path) -> Result<Digest, ResolveError> {
+        let digest = self.store.hash_file(path).map_err(|source| ResolveError::File {
             name: name.to_owned(),
             path: path.to_path_buf(),
             source: Box::new(source),
-        })
-    }
-}
-
-fn members_file(store: &Store, artifact: &Digest) -> Result<Option<PathBuf>, StoreError> {
-    let Some(tree) = store.tree(artifact)? else { return Ok(None) };
-    match tree.files.get(Context::MEMBERS_FILE) {
-        Some(file) => store.blob(&file.digest),
-        None => Ok(None),
+        })?;
+        match self.files.get_mut(path) {
+            Some(known) if *known != Some(digest) => *known = None,
+            Some(_) => {}
+            None => drop(self.files.insert(path.to_path_buf(), Some(digest))),
+        }
+        Ok(digest)
     }
 }
 

@@ -71,6 +71,18 @@ pub enum Outcome {
     NotStarted,
 }
 
+impl Outcome {
+    /// Output name → digest, where there is a result.
+    #[must_use]
+    pub fn outputs(&self) -> Option<&BTreeMap<String, Digest>> {
+        match self {
+            Outcome::Hit { outputs } => Some(outputs),
+            Outcome::Done { finished, .. } => Some(&finished.outputs),
+            Outcome::Failed { .. } | Outcome::Blocked { .. } | Outcome::Stopped | Outcome::NotStarted => None,
+        }
+    }
+}
+
 impl Slot {
     /// What instances that take from this one may know.
     pub(super) fn upstream(&self) -> Upstream<'_> {

@@ -22,7 +22,7 @@ pub use json::{Schema, json};
 pub use lines::LineObserver;
 pub use listing::{PlanView, StatusView, plan, status};
 pub use progress::ProgressObserver;
-pub use summary::{Summary, counts, remarks};
+pub use summary::{Summary, counts, remarks, settled_counts};
 
 /// How wide a message may be when no terminal says.
 const DEFAULT_WIDTH: usize = 100;

@@ -95,7 +95,17 @@ pub fn counts(result: &RunResult) -> String {
         (number(|o| matches!(o, Outcome::NotStarted)), "not started"),
     ];
     words.extend(rest.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")));
-    format!("{}: {} ({})\n", words::count(result.outcomes.len(), "instance"), words.join(", "), words::duration(result.seconds))
+    line(result.outcomes.len(), &words.join(", "), result.seconds)
+}
+
+/// The same for a run that found `instances` results unchanged.
+#[must_use]
+pub fn settled_counts(instances: usize, seconds: f64) -> String {
+    line(instances, &format!("{instances} in the store, 0 ran"), seconds)
+}
+
+fn line(instances: usize, words: &str, seconds: f64) -> String {
+    format!("{}: {words} ({})\n", words::count(instances, "instance"), words::duration(seconds))
 }
 
 #[cfg(test)]
@@ -108,7 +118,8 @@ mod tests {
     fn the_counts_name_what_happened() {
         let hit = Outcome::Hit { outputs: BTreeMap::new() };
         let outcomes = vec![hit, Outcome::Blocked { by: Vec::new() }];
-        let result = RunResult { run: String::new(), outcomes, seconds: 0.012, interrupted: false };
+        let result =
+            RunResult { run: String::new(), outcomes, keys: Vec::new(), files: BTreeMap::new(), seconds: 0.012, interrupted: false };
         assert_eq!(counts(&result), "2 instances: 1 in the store, 0 ran, 1 blocked (12 ms)\n");
     }
 

@@ -74,6 +74,12 @@ impl Pipeline {
         &self.folder
     }
 
+    /// The files that it was read from: absolute path, and blake3 of the bytes.
+    #[must_use]
+    pub fn files(&self) -> &[(PathBuf, [u8; 32])] {
+        self.sources.files()
+    }
+
     /// The names of the stages, in the order written.
     pub fn stage_names(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().map(|stage| stage.name.text.as_str())

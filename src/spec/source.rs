@@ -1,6 +1,6 @@
 //! The texts that a pipeline is read from, and places in them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::NamedSource;
@@ -31,6 +31,7 @@ impl Span {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     texts: Vec<Arc<NamedSource<String>>>,
+    files: Vec<(PathBuf, [u8; 32])>,
 }
 
 impl Sources {
@@ -46,7 +47,15 @@ impl Sources {
     /// A sentence fragment: the file can't be read, is not UTF-8, or is larger than [`MAX_FILE_BYTES`].
     pub fn add_file(&mut self, path: &Path) -> Result<usize, String> {
         let text = read_bounded(path).map_err(|reason| format!("{}: {reason}", path.display()))?;
+        let absolute = std::path::absolute(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        self.files.push((absolute, *blake3::hash(text.as_bytes()).as_bytes()));
         Ok(self.add(&path.display().to_string(), text))
+    }
+
+    /// The files that were read: absolute path, and blake3 of the bytes.
+    #[must_use]
+    pub fn files(&self) -> &[(PathBuf, [u8; 32])] {
+        &self.files
     }
 
     /// Text number `file`, named.

@@ -12,4 +12,5 @@ mod failures;
 mod learning;
 mod programs;
 mod refusals;
+mod settled;
 mod sharing;

@@ -57,6 +57,9 @@ impl Dispatcher<'_> {
 
     pub(super) fn over(&mut self, index: usize, outcome: Outcome, key: Option<Key>) {
         let Some(instance) = self.plan.instances.get(index) else { return };
+        if let (Some(place), Some(key)) = (self.keys.get_mut(index), key) {
+            *place = Some(key);
+        }
         let hit = matches!(outcome, Outcome::Hit { .. });
         let log = (!hit).then(|| self.recorder.log(&instance.id)).filter(|log| log.exists());
         self.around.observer.notice(Notice::Over { instance: index, outcome: &outcome, log: log.as_deref() });

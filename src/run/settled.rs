@@ -1,0 +1,173 @@
+//! What a run that had nothing left to do depended on. While all of that is unchanged, the same command line has nothing to do
+//! again, and nothing has to be planned to know it.
+//!
+//! One file per command line, `runs/settled/<hash>.json`. Everything that a plan and its keys are made of is compared: the
+//! executable, the command line, the bytes of the pipeline, the names and bytes of the files from outside, the machine where it counts,
+//! and every file of every result. Whatever differs, or can't be read, means that the run is planned as always.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use planish_cache::{Digest, Key, Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::BUILD_ID;
+use crate::plan::{Plan, files_of};
+
+use super::slot::Outcome;
+use super::{RunResult, machine, record};
+
+/// The format of the file.
+const SCHEMA: u32 = 1;
+const FOLDER: &str = "settled";
+/// Longer than the clock that stamps files stands still.
+const TICK: Duration = Duration::from_millis(15);
+
+/// A file from outside: its name inside the folder that a stage is given, where it is, and its content.
+type OutsideFile = (String, PathBuf, Digest);
+
+/// What a run with nothing left to do depended on, and what it said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settled {
+    schema: u32,
+    build: String,
+    /// What of the machine can enter a key.
+    machine: String,
+    /// What the pipeline was read from, what was written from results, the memory of earlier runs: path and content.
+    files: Vec<(PathBuf, Digest)>,
+    /// The folder that patterns are relative to.
+    folder: PathBuf,
+    /// Pattern → the files from outside that it stands for, with their content.
+    outside: BTreeMap<String, Vec<OutsideFile>>,
+    /// The key of each instance.
+    keys: Vec<Key>,
+    /// One digest of all their results.
+    results: Digest,
+    /// What the run said of the results.
+    pub remarks: String,
+    /// The pages that it showed.
+    pub pages: Vec<(PathBuf, String)>,
+}
+
+/// What a note is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// The store.
+    pub store: &'a Store,
+    /// The folder of the pipeline file.
+    pub folder: &'a Path,
+    /// What the run came to.
+    pub result: &'a RunResult,
+    /// What the pipeline was read from, what was written from results, the memory of earlier runs: path and content.
+    pub files: &'a [(PathBuf, Digest)],
+    /// What was said of the results.
+    pub remarks: &'a str,
+    /// The pages that were shown: path and text.
+    pub pages: &'a [(PathBuf, String)],
+}
+
+/// Where the note for a command line is: `question` is whatever changes what the run is about.
+#[must_use]
+pub fn note_path(root: &Path, question: &str) -> PathBuf {
+    let mut hasher = blake3::Hasher::new();
+    let folder = std::env::current_dir().unwrap_or_default();
+    for part in [BUILD_ID.as_bytes(), folder.as_os_str().as_encoded_bytes(), question.as_bytes()] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    root.join("runs").join(FOLDER).join(format!("{}.json", hasher.finalize().to_hex()))
+}
+
+impl Settled {
+    /// The note at `path`, if there is one and everything that it depends on is unchanged.
+    #[must_use]
+    pub fn find(path: &Path, store: &Store) -> Option<Self> {
+        let bytes = std::fs::read(path).ok()?;
+        let (checksum, body) = bytes.split_at_checked(64)?;
+        if blake3::hash(body).to_hex().as_bytes() != checksum {
+            return None;
+        }
+        let note: Settled = serde_json::from_slice(body).ok()?;
+        note.holds(store).then_some(note)
+    }
+
+    /// How many instances the run had.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn holds(&self, store: &Store) -> bool {
+        let is = |path: &Path, digest: &Digest| store.hash_file(path).ok().as_ref() == Some(digest);
+        self.schema == SCHEMA
+            && self.build == BUILD_ID
+            && self.machine == machine::cpu_features()
+            && self.files.iter().all(|(path, digest)| is(path, digest))
+            && self.outside.iter().all(|(pattern, known)| {
+                let found = files_of(&self.folder, pattern).unwrap_or_default();
+                found.iter().map(|(name, path)| (name, path)).eq(known.iter().map(|(name, path, _)| (name, path)))
+                    && known.iter().all(|(_, path, digest)| is(path, digest))
+            })
+            && store.unchanged_results(&self.keys) == Some(self.results)
+    }
+}
+
+/// Leaves a note at `path` if the run that ended would have nothing to do again.
+///
+/// # Errors
+/// A store that fails, or can't be written.
+pub fn settle(path: &Path, ended: Ended<'_>) -> Result<(), StoreError> {
+    // Files that were written just now can't be told from those that change within the same tick of the clock.
+    if ended.result.outcomes.iter().any(|outcome| !matches!(outcome, Outcome::Hit { .. })) {
+        std::thread::sleep(TICK);
+    }
+    let Some(note) = note(ended)? else { return Ok(()) };
+    let body = serde_json::to_vec(&note).unwrap_or_default();
+    let bytes = [blake3::hash(&body).to_hex().as_bytes(), &body].concat();
+    record::make_folder(&ended.store.runs_dir().join(FOLDER))?;
+    ended.store.write_volatile(path, &bytes)
+}
+
+/// What to note; `None` when the run left something undone, or something changed meanwhile.
+fn note(ended: Ended<'_>) -> Result<Option<Settled>, StoreError> {
+    let (mut keys, mut results) = (Vec::new(), Vec::new());
+    for (outcome, key) in ended.result.outcomes.iter().zip(&ended.result.keys) {
+        let (Some(key), Some(outputs)) = (key, outcome.outputs()) else { return Ok(None) };
+        if ended.store.outputs(key)?.as_ref() != Some(outputs) {
+            return Ok(None);
+        }
+        keys.push(*key);
+        results.push((*key, outputs));
+    }
+    let Some(outside) = outside(ended) else { return Ok(None) };
+    Ok(Some(Settled {
+        schema: SCHEMA,
+        build: BUILD_ID.to_owned(),
+        machine: machine::cpu_features(),
+        files: ended.files.to_vec(),
+        folder: ended.folder.to_path_buf(),
+        outside,
+        results: Store::digest_of_results(&results),
+        keys,
+        remarks: ended.remarks.to_owned(),
+        pages: ended.pages.to_vec(),
+    }))
+}
+
+/// The files from outside with the content that entered the keys; `None` when one of them changed while the run went on.
+fn outside(ended: Ended<'_>) -> Option<BTreeMap<String, Vec<OutsideFile>>> {
+    let mut outside = BTreeMap::new();
+    for file in ended.plan.instances.iter().flat_map(|instance| &instance.files) {
+        if outside.contains_key(&file.pattern) {
+            continue;
+        }
+        let digest = |path: &PathBuf| ended.result.files.get(path).copied().flatten();
+        let known = file.paths.iter().map(|(name, path)| Some((name.clone(), path.clone(), digest(path)?)));
+        outside.insert(file.pattern.clone(), known.collect::<Option<_>>()?);
+    }
+    Some(outside)
+}
