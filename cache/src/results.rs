@@ -19,6 +19,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when the file system fails. Damage is a miss.
     pub fn outputs(&self, key: &Key) -> Result<Option<BTreeMap<String, Digest>>, StoreError> {
+        self.rely_on_result(key)?;
         let known = self.unchanged(&self.snapshot(), &lock(&self.memo), key);
         match known {
             Some(known) => Ok(Some(known.outputs.into_iter().collect())),
