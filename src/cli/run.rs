@@ -30,6 +30,9 @@ pub(super) struct RunArguments {
     /// Run these stages or instances even if their results are there
     #[arg(long, value_name = "TARGET")]
     force: Vec<String>,
+    /// Work everything out anew: neither use nor keep sub-results of stages
+    #[arg(long)]
+    no_memo: bool,
     /// Show what would run, and why, and run nothing (as `planish plan`)
     #[arg(long)]
     dry_run: bool,
@@ -52,7 +55,7 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
         return plan::tell(&opened, &force, false, screen);
     }
     let cpus = arguments.cpus.map_or_else(processors, usize::from);
-    let options = RunOptions { total: Total::of_machine(cpus), fail_fast: arguments.fail_fast, force };
+    let options = RunOptions { total: Total::of_machine(cpus), fail_fast: arguments.fail_fast, force, memo: !arguments.no_memo };
     let result = go(&mut opened, options, screen, hooks.environment)?;
     let remarks = show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(&opened, &result) });
     let exit = run::exit(&result);

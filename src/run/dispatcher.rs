@@ -36,6 +36,8 @@ pub struct RunOptions {
     pub fail_fast: bool,
     /// Instances that run even if their result is there.
     pub force: BTreeSet<usize>,
+    /// Whether stages may use the memo of sub-results.
+    pub memo: bool,
 }
 
 /// What a dispatcher is told.

@@ -41,6 +41,8 @@ pub struct Job {
     pub gpus: Option<String>,
     /// Do the work even if the result is there.
     pub force: bool,
+    /// Whether the stage may use the memo of sub-results.
+    pub memo: bool,
     /// The instance's log.
     pub log: PathBuf,
 }

@@ -17,6 +17,7 @@ mod history;
 mod host;
 mod job;
 mod machine;
+mod memo;
 mod observer;
 mod perform;
 mod priority;

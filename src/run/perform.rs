@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use planish_cache::{Digest, ENTRY_VERSION, Entry, KeyLock, Published, Store};
-use planish_contract::{Context, Failure, Folder, Gathered, Host, Input};
+use planish_contract::{AnyStage, Context, Failure, Folder, Gathered, Host, Input};
 use serde::Deserialize;
 
 use crate::command::{self, CommandParameters};
@@ -17,6 +17,7 @@ use crate::spec::Kinds;
 use super::event::{Event, Failed, Finished};
 use super::host::WorkerHost;
 use super::job::{Job, JobInput};
+use super::memo::StageHost;
 use super::program::{self, Program};
 use super::provenance::Provenance;
 
@@ -41,9 +42,14 @@ pub(super) fn perform(job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result
         return Ok(Finished { outputs: entry.outputs, ran: false, seconds: 0.0, note });
     }
     let scratch = store.scratch()?;
-    let context = context(job, &store, scratch.path(), host)?;
+    let inputs = open_inputs(job, &store)?;
+    let stage_host = stage_host(job, kinds, &store, host, &inputs)?;
+    let context = context(job, &store, inputs, scratch.path(), &stage_host)?;
     let (started, clock) = (SystemTime::now(), Instant::now());
-    run_stage(job, kinds, scratch.path(), &context)?;
+    let ended = run_stage(job, kinds, scratch.path(), &context);
+    // What a stage that failed or was stopped put into the memo saves the next try as much.
+    stage_host.finish();
+    ended?;
     let seconds = clock.elapsed().as_secs_f64();
     let provenance = Provenance::of(job, started, seconds, host.facts());
     let finished = publish(job, &store, &context.outputs, &provenance)?;
@@ -69,11 +75,39 @@ fn lock(store: &Store, job: &Job, host: &WorkerHost) -> Result<KeyLock, Failed> 
     }
 }
 
-fn context<'h>(job: &Job, store: &Store, scratch: &Path, host: &'h WorkerHost) -> Result<Context<'h>, Failed> {
-    let mut inputs = BTreeMap::new();
-    for (name, input) in &job.inputs {
-        inputs.insert(name.clone(), open_input(store, name, input)?);
+fn open_inputs(job: &Job, store: &Store) -> Result<BTreeMap<String, Input>, Failed> {
+    job.inputs.iter().map(|(name, input)| Ok((name.clone(), open_input(store, name, input)?))).collect()
+}
+
+/// The host of the job's stage, with the memo that its sub-results are kept in.
+fn stage_host<'a>(
+    job: &'a Job,
+    kinds: &dyn Kinds,
+    store: &'a Store,
+    host: &'a WorkerHost,
+    inputs: &BTreeMap<String, Input>,
+) -> Result<StageHost<'a>, Failed> {
+    let package = kinds.get(&job.kind).map_or("", AnyStage::package);
+    let mut members = Vec::new();
+    for input in inputs.values() {
+        let folders: Vec<&Folder> = match input {
+            Input::One(folder) => vec![folder],
+            Input::Gather(list) => list.iter().filter_map(|gathered| gathered.folder.as_ref()).collect(),
+        };
+        for folder in folders.into_iter().filter(|folder| folder.has(Context::MEMBERS_FILE)) {
+            members.extend(Context::read_members(folder.file(Context::MEMBERS_FILE)?)?);
+        }
     }
+    Ok(StageHost::new(host, job.memo.then(|| store.parts()), package, members))
+}
+
+fn context<'h>(
+    job: &Job,
+    store: &Store,
+    inputs: BTreeMap<String, Input>,
+    scratch: &Path,
+    host: &'h dyn Host,
+) -> Result<Context<'h>, Failed> {
     let files = job.files.iter().map(|(name, files)| (name.clone(), Folder::new(files.paths.clone()))).collect();
     let outputs = scratch.join("outputs");
     for name in &job.outputs {

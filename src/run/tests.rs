@@ -1,6 +1,7 @@
 //! Tests of workers and the dispatcher together, in one process: stages run in threads.
 
 mod dispatching;
+mod memo;
 mod performing;
 mod stages;
 
@@ -50,17 +51,24 @@ fn job(store: &Path, kind: &str, parameters: Value) -> Job {
         threads: 1,
         gpus: None,
         force: false,
+        memo: true,
         log: store.join("log"),
     }
 }
 
 /// Does a job in this process.
 fn do_job(job: &Job, stop: bool) -> (Result<Finished, Failed>, Vec<Event>) {
-    let events = Shared::default();
+    let (result, events, _) = do_job_and_read(job, stop);
+    (result, events)
+}
+
+/// Does a job in this process, and reads what it wrote to its log.
+fn do_job_and_read(job: &Job, stop: bool) -> (Result<Finished, Failed>, Vec<Event>, String) {
+    let (events, log) = (Shared::default(), Shared::default());
     let stop = Arc::new(AtomicBool::new(stop));
-    let host = WorkerHost::new(stop, Box::new(events.clone()), Box::new(Shared::default()));
+    let host = WorkerHost::new(stop, Box::new(events.clone()), Box::new(log.clone()));
     let result = perform(job, &TestKinds, &host);
-    (result, events.text().lines().filter_map(Event::from_line).collect())
+    (result, events.text().lines().filter_map(Event::from_line).collect(), log.text())
 }
 
 /// A plan of test stages: (name, kind, parameters, what it needs).

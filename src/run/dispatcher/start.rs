@@ -88,6 +88,7 @@ impl Dispatcher<'_> {
             threads: share.cpus,
             gpus: (!share.gpus.is_empty()).then_some(gpus),
             force: self.options.force.contains(&index),
+            memo: self.options.memo,
             log: self.recorder.log(&instance.id),
         }
     }

@@ -94,21 +94,64 @@ impl Stage for Misbehave {
     }
 }
 
-/// The two of them.
+/// Squares numbers, with a memo of the squares; says in the log what it had to work out.
+struct Squares;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Numbers {
+    numbers: Vec<u64>,
+    #[serde(default)]
+    members: Vec<String>,
+}
+
+impl Stage for Squares {
+    type Parameters = Numbers;
+    type Execution = NoExecution;
+    const NAME: &'static str = "squares";
+    const PACKAGE: &'static str = "planish-attack";
+
+    fn interface(_: &Numbers) -> Interface {
+        Interface::of(&[("*", Kind::ANY, Arity::Any)], &[("out", Kind::ANY)])
+    }
+
+    fn run(parameters: &Numbers, _: &NoExecution, context: &Context) -> Result<(), Failure> {
+        let members: Vec<&str> = parameters.members.iter().map(String::as_str).collect();
+        let memo = context.memo("square", &members);
+        let mut text = String::new();
+        for number in &parameters.numbers {
+            let word = number.to_le_bytes();
+            let known = memo.get(&[&word]).and_then(|value| Some(u64::from_le_bytes(value.try_into().ok()?)));
+            let square = known.unwrap_or_else(|| {
+                context.host.log(&format!("worked out {number}"));
+                memo.put(&[&word], (number * number).to_le_bytes().to_vec());
+                number * number
+            });
+            text.push_str(&square.to_string());
+            text.push('\n');
+        }
+        let path = context.output("out").join("squares");
+        std::fs::write(&path, text).map_err(|e| Failure::io(&path, e))
+    }
+}
+
+/// All of them.
 pub(crate) struct TestKinds;
 
 impl Kinds for TestKinds {
     fn get(&self, name: &str) -> Option<&'static dyn AnyStage> {
         static WRITE: PhantomData<Write> = PhantomData;
         static MISBEHAVE: PhantomData<Misbehave> = PhantomData;
+        static SQUARES: PhantomData<Squares> = PhantomData;
         match name {
             Write::NAME => Some(&WRITE),
             Misbehave::NAME => Some(&MISBEHAVE),
+            Squares::NAME => Some(&SQUARES),
             _ => None,
         }
     }
 
     fn names(&self) -> Vec<&'static str> {
-        vec![Write::NAME, Misbehave::NAME]
+        vec![Write::NAME, Misbehave::NAME, Squares::NAME]
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Coordinates, Failure, Folder};
+use crate::{Coordinates, Failure, Folder, Memo, PartKey};
 
 /// One artifact of a gathered input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +46,15 @@ pub trait Host: Send + Sync {
     fn provenance(&self, name: &str, value: serde_json::Value);
     /// Writes a line to the instance's log.
     fn log(&self, line: &str);
+    /// The sub-result under `key`, if it is at hand and intact. Stages ask through [`Context::memo`].
+    fn recall(&self, key: &PartKey<'_>) -> Option<Vec<u8>> {
+        let _ = key;
+        None
+    }
+    /// Keeps a sub-result for later, where there is a place for it. Stages put it through [`Context::memo`].
+    fn keep(&self, key: &PartKey<'_>, value: Vec<u8>) {
+        let _ = (key, value);
+    }
 }
 
 /// A host that shows and records nothing; for tests.
@@ -145,6 +154,12 @@ impl Context<'_> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(e) => Err(Failure::io(path, e)),
         }
+    }
+
+    /// The memo of sub-results for `purpose`, made by the family members (module paths) `members`: see [`Memo`].
+    #[must_use]
+    pub fn memo<'a>(&'a self, purpose: &'a str, members: &'a [&'a str]) -> Memo<'a> {
+        Memo::new(self.host, purpose, members)
     }
 
     /// Returns [`Failure::Stopped`] when the run was asked to stop.

@@ -9,12 +9,14 @@ mod context;
 mod failure;
 mod family;
 mod fraction;
+mod memo;
 mod stage;
 
 pub use artifact::{Arity, Coordinate, Coordinates, Folder, InputSpec, Interface, Kind, OutputSpec};
 pub use context::{Context, Gathered, Host, Input, Progress, SilentHost};
 pub use failure::Failure;
 pub use fraction::{Fraction, parse_fraction};
+pub use memo::{Memo, MemoryHost, PartKey};
 pub use stage::{AnyStage, Invalid, NoExecution, Prepared, Stage};
 
 #[doc(hidden)]
