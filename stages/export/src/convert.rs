@@ -82,6 +82,7 @@ fn value_name(node: &Node, index: usize) -> String {
         Operation::Standardise { .. } => format!("standardise{index}"),
         Operation::Activation(activation) => format!("{}{index}", activation.as_str()),
         Operation::Add => format!("add{index}"),
+        Operation::MaxPool { .. } => format!("maxpool{index}"),
         Operation::GlobalMeanPool => format!("pool{index}"),
         Operation::Flatten => format!("flatten{index}"),
     }
@@ -98,6 +99,10 @@ fn write_node(graph: &mut GraphWriter, node: &Node, inputs: &[&str], output: &st
         }
         (Operation::Activation(activation), [x]) => write_activation(graph, *activation, x, output),
         (Operation::Add, [a, b]) => graph.node("Add", &[a, b], output, vec![]),
+        (Operation::MaxPool { kernel, stride, padding }, [x]) => {
+            let attributes = vec![ints("kernel_shape", &[*kernel; 2]), ints("pads", &[*padding; 4]), ints("strides", &[*stride; 2])];
+            graph.node("MaxPool", &[x], output, attributes)
+        }
         (Operation::GlobalMeanPool, [x]) => {
             let pooled = format!("{output}.mean");
             graph.node("GlobalAveragePool", &[x], &pooled, vec![])?;

@@ -1,5 +1,6 @@
 //! The forward pass on values and tangents.
 
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Tensor, TensorData};
 
 use crate::{Activation, Architecture, Operation, Parameter, Parameters, Statistics, ops};
@@ -166,6 +167,10 @@ impl<'a> Run<'a> {
                 let channels = x.dims()[3];
                 let (zero, one) = (vec![0.0; channels], vec![1.0; channels]);
                 self.constant_affine(x, [&zero, &one, &zero], *activation)
+            }
+            Operation::MaxPool { kernel, stride, padding } => {
+                let options = MaxPoolOptions::new([*kernel; 2]).with_stride([*stride; 2]).with_padding([*padding; 2]);
+                ops::max_pool(x, self.layout.values, options)
             }
             Operation::GlobalMeanPool => {
                 let [n, h, w, c] = x.dims();

@@ -135,6 +135,25 @@ impl ArchitectureBuilder {
         Ok(self.push(Operation::Add, &[left, right], a))
     }
 
+    /// Adds [`Operation::MaxPool`] of windows `kernel`×`kernel`.
+    ///
+    /// # Errors
+    /// [`Failure::Input`] when the image is smaller than a window, or a size can't be.
+    pub fn max_pool(&mut self, from: usize, kernel: usize, stride: usize, padding: usize) -> Result<usize, Failure> {
+        let [channels, height, width] = self.map(from)?;
+        if kernel == 0 || stride == 0 || 2 * padding > kernel {
+            return Err(Failure::input(format!("a max pool of window {kernel}, stride {stride}, padding {padding} can't be built")));
+        }
+        if height + 2 * padding < kernel || width + 2 * padding < kernel {
+            return Err(Failure::input_hint(
+                format!("a max pool needs an input of at least {kernel}x{kernel}, but gets {height}x{width}"),
+                "the images are too small for this network",
+            ));
+        }
+        let side = |length: usize| (length + 2 * padding - kernel) / stride + 1;
+        Ok(self.push(Operation::MaxPool { kernel, stride, padding }, &[from], vec![channels, side(height), side(width)]))
+    }
+
     /// Adds [`Operation::GlobalMeanPool`].
     ///
     /// # Errors

@@ -50,6 +50,15 @@ pub enum Operation {
     Activation(Activation),
     /// The sum of two nodes of equal shape.
     Add,
+    /// The largest value of every square window; tangents follow the position of the largest value.
+    MaxPool {
+        /// Height and width of a window.
+        kernel: usize,
+        /// Step in both directions.
+        stride: usize,
+        /// Positions added on each side, which never win.
+        padding: usize,
+    },
     /// The mean over all positions: `[n, c, h, w]` → `[n, c]`.
     GlobalMeanPool,
     /// `[n, c, h, w]` → `[n, c·h·w]`, last dimension fastest.

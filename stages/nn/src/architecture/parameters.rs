@@ -88,6 +88,7 @@ impl Operation {
             | Operation::Standardise { .. }
             | Operation::Activation(_)
             | Operation::Add
+            | Operation::MaxPool { .. }
             | Operation::GlobalMeanPool
             | Operation::Flatten => Vec::new(),
         }

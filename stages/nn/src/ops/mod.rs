@@ -5,10 +5,13 @@
 mod composite;
 mod extension;
 mod flex;
+mod pool;
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::Tensor;
 use extension::NetworkOps;
+
+pub(crate) use pool::max_pool;
 
 use crate::Activation;
 

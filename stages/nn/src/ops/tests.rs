@@ -1,8 +1,9 @@
 //! The kernels against burn's own operations and against finite differences.
 
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Tensor, TensorData};
 
-use super::{affine_activation, composite, convolution, moments};
+use super::{affine_activation, composite, convolution, max_pool, moments};
 use crate::{Activation, Device, Stream};
 
 const ACTIVATIONS: [Activation; 4] = [Activation::Identity, Activation::Relu, Activation::Softplus, Activation::Silu];
@@ -175,4 +176,34 @@ fn gradients_agree_with_finite_differences() {
     for activation in [Activation::Identity, Activation::Softplus, Activation::Silu] {
         differentiate(&x, &random([3, 8], 8), |x, c| affine_activation(x, c, 2, activation), &format!("dual {activation:?}"));
     }
+}
+
+#[test]
+fn a_max_pool_takes_the_largest_value_and_the_tangent_that_stands_there() {
+    let options = || MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]);
+    let x = random([3, 7, 6, 2], 21);
+    let (values, tangents) = (host(&x.clone().narrow(0, 0, 2)), host(&x.clone().narrow(0, 2, 1)));
+    let got = max_pool(x.clone(), 2, options());
+    assert_eq!(got.dims(), [3, 4, 3, 2]);
+    let got = host(&got);
+    for (image, down, across, channel) in
+        (0..2).flat_map(|i| (0..4).flat_map(move |y| (0..3).flat_map(move |x| (0..2).map(move |c| (i, y, x, c)))))
+    {
+        let rows = (2 * down as usize).saturating_sub(1)..(2 * down as usize + 2).min(7);
+        let places = rows.flat_map(|y| ((2 * across as usize).saturating_sub(1)..(2 * across as usize + 2).min(6)).map(move |x| (y, x)));
+        let at = |(y, x): (usize, usize)| (image * 7 * 6 + y * 6 + x) * 2 + channel;
+        let best = places.max_by(|a, b| values[at(*a)].total_cmp(&values[at(*b)])).unwrap();
+        let place = ((image * 4 + down as usize) * 3 + across as usize) * 2 + channel;
+        assert!((got[place] - values[at(best)]).abs() < 1e-7);
+        if image == 0 {
+            assert!((got[2 * 4 * 3 * 2 + place] - tangents[at(best)]).abs() < 1e-7);
+        }
+    }
+    // Values far enough from each other that a finite difference crosses no kink.
+    let mut order: Vec<usize> = (0..3 * 7 * 6 * 2).collect();
+    Stream::new(1, "max pool", &[]).shuffle(&mut order);
+    let values: Vec<f32> = order.into_iter().map(|place| place as f32 / 20.0).collect();
+    let x = Tensor::from_data(TensorData::new(values, [3, 7, 6, 2]), &Device::flex());
+    differentiate(&x, &random([1], 0), |x, _| max_pool(x, 2, options()), "dual max pool");
+    differentiate(&x, &random([1], 0), |x, _| max_pool(x, 3, options()), "max pool");
 }

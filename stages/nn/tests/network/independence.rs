@@ -118,6 +118,41 @@ fn tangents_are_derivatives() {
     }
 }
 
+/// A network of `text` for images `[2, side, side]`, with random weights.
+fn other(text: &str, side: usize) -> (Network, Parameters, Statistics) {
+    let network: AnyNetwork = serde_json::from_str(text).unwrap();
+    network.check().unwrap();
+    let network = Network::new(network.architecture([2, side, side], 10, &[0.5; 2], &[0.25; 2]).unwrap());
+    let device = Device::flex();
+    let parameters = Parameters::initialise(&network.architecture, 5, &device);
+    let statistics = Statistics::initial(&network.architecture, &device);
+    (network, parameters, statistics)
+}
+
+#[test]
+fn tangents_of_residual_networks_are_derivatives() {
+    for (text, side) in [(r#"{"preact-resnet": {"depth": 18, "width": 3}}"#, 16), (r#"{"resnet": {"depth": 50, "width": 2}}"#, 64)] {
+        let (network, parameters, statistics) = other(text, side);
+        let tensor = |name, centre, spread| {
+            let values = numbers(name, 8 * 2 * side * side, centre, spread);
+            Tensor::<4>::from_data(TensorData::new(values, [8, 2, side, side]), &Device::flex())
+        };
+        let (x, direction) = (tensor("images", 0.5, 0.5), tensor("direction", 0.0, 0.05));
+        // The batch's own statistics: deep networks with fresh running ones blow up.
+        let plain = network.forward(&parameters, x.clone(), Layout::plain(8), Normalisation::Batch);
+        let batch = plain.statistics.unwrap_or(statistics);
+        let fixed = Normalisation::Fixed(&batch);
+        let dual = network.forward(&parameters, Tensor::cat(vec![x.clone(), direction.clone()], 0), Layout::dual(8), fixed);
+        assert_eq!(host(&dual.values()), host(&plain.logits), "{text}: values do not see tangents");
+        // The kinks of a max pool want a small step.
+        let step = 1e-3;
+        let at = |sign: f64| network.forward(&parameters, x.clone() + direction.clone() * (sign * step), Layout::plain(8), fixed).logits;
+        let finite = (at(1.0) - at(-1.0)) / (2.0 * step);
+        let error = relative(&host(&finite), &host(&dual.tangents()));
+        assert!(error < 2e-2, "{text}: {error}");
+    }
+}
+
 #[test]
 fn statistics_come_from_the_rows_that_the_layout_names() {
     let (network, parameters, _) = network(Activation::Softplus);
