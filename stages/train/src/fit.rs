@@ -8,7 +8,7 @@ use planish_nn::{Ball, Device, Network};
 
 use crate::batches::{Batch, Batches};
 use crate::clock::Clock;
-use crate::objective::Step;
+use crate::objective::{Objective, Step, evaluate};
 use crate::parameters::Parameters;
 use crate::selection::Validator;
 use crate::slots::Slots;
@@ -79,15 +79,14 @@ impl<'a> Fit<'a> {
             terms: totals.means(),
             train_accuracy: totals.accuracy(),
             validation,
-            gradients_per_image: self.parameters.objective.gradients_per_image(),
+            gradients_per_image: self.gradients_per_image(epoch),
         })
     }
 
     fn step(&self, state: &mut State, batch: &Batch, epoch: u32, totals: &mut Totals) -> Result<(), Failure> {
-        let tracked = state.weights.tracked();
-        let evaluation = self.parameters.objective.evaluate(&Step {
+        let place = Step {
             network: self.network,
-            tracked: &tracked,
+            tracked: &state.weights.tracked(),
             frozen: &state.weights.constant_on_autodiff(),
             running: &state.running,
             batch,
@@ -95,9 +94,14 @@ impl<'a> Fit<'a> {
             seed: self.parameters.seed,
             epoch,
             device: self.device,
-        })?;
+        };
+        let objective: &dyn Objective = &*self.parameters.objective;
+        let perturbed = objective.search(&place)?;
+        let (evaluation, gradients) = match &self.parameters.weight_perturbation {
+            Some(perturbation) if perturbation.active(epoch) => perturbation.evaluate(objective, &place, &perturbed)?,
+            _ => evaluate(objective, &place, &perturbed)?,
+        };
         totals.add(&evaluation, batch, Place { epoch, step: state.progress.step + 1 })?;
-        let gradients = tracked.gradients(&mut evaluation.loss.backward());
         let rate = self.rate(state.progress.step);
         (state.weights, state.velocity) = self.parameters.optimizer.step(&state.weights, &state.velocity, gradients, rate);
         for batch_statistics in &evaluation.updates {
@@ -127,6 +131,12 @@ impl<'a> Fit<'a> {
             return Err(Failure::Diverged(format!("the training diverged: after epoch {epoch} the validation loss is {}", measured.loss)));
         }
         Ok(Some(measured))
+    }
+
+    fn gradients_per_image(&self, epoch: u32) -> u64 {
+        let perturbed = self.parameters.weight_perturbation.as_ref().is_some_and(|perturbation| perturbation.active(epoch));
+        let (search, outer) = (self.parameters.objective.search_gradients(), self.parameters.objective.outer_gradients());
+        search + if perturbed { 2 * outer } else { outer }
     }
 
     /// The learning rate of step `step` (from 0).

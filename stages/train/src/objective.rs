@@ -2,11 +2,12 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use planish_contract::{Failure, Invalid};
+use planish_nn::loss::cross_entropy;
 use planish_nn::{Ball, Device, Layout, Network, Normalisation, Parameters, Statistics};
 
-use crate::ascent::StartKey;
+use crate::ascent::{Start, StartKey};
 use crate::batches::Batch;
-use crate::input_gradient::InputGradient;
+use crate::input_gradient::{Gradients, InputGradient};
 
 /// An objective of training (a family member: one file in `objectives/`, one line in its `mod.rs`).
 pub trait Objective: Send + Sync {
@@ -19,14 +20,38 @@ pub trait Objective: Send + Sync {
     /// Whether it aims at robustness: then the `selected` checkpoint is the one with the best robust accuracy.
     fn robust(&self) -> bool;
 
-    /// How many images go forward and back for one training image in one step; forward passes alone are not counted.
-    fn gradients_per_image(&self) -> u64;
+    /// How many images go forward and back for one training image in one search; forward passes alone are not counted.
+    fn search_gradients(&self) -> u64;
 
-    /// The objective on one batch, ready for the reverse pass.
+    /// The same for one outer pass.
+    fn outer_gradients(&self) -> u64;
+
+    /// The images x+δ that the inner search ends at, `[n, c, h, w]`; the images themselves where there is none. The search needs no
+    /// weight gradients.
     ///
     /// # Errors
     /// Whatever the passes through the network fail with.
-    fn evaluate(&self, step: &Step<'_>) -> Result<Evaluation, Failure>;
+    fn search(&self, step: &Step<'_>) -> Result<Vec<f32>, Failure>;
+
+    /// The objective on one batch with the images x+δ of [`Objective::search`], ready for the reverse pass. The same step and images
+    /// give the same value, so that a perturbation of the weights can be measured with δ kept.
+    ///
+    /// # Errors
+    /// Whatever the passes through the network fail with.
+    fn outer(&self, step: &Step<'_>, perturbed: &[f32]) -> Result<Evaluation, Failure>;
+}
+
+/// Gradients of the weights in their order; `None` where the loss does not depend on one.
+pub type WeightGradients = Vec<Option<Tensor<1>>>;
+
+/// The objective on one batch with the images x+δ, and its weight gradients.
+///
+/// # Errors
+/// Those of [`Objective::outer`].
+pub fn evaluate(objective: &dyn Objective, step: &Step<'_>, perturbed: &[f32]) -> Result<(Evaluation, WeightGradients), Failure> {
+    let evaluation = objective.outer(step, perturbed)?;
+    let gradients = step.tracked.gradients(&mut evaluation.loss.backward());
+    Ok((evaluation, gradients))
 }
 
 /// The objective's value on one batch.
@@ -89,11 +114,58 @@ impl Step<'_> {
         InputGradient::new(self.network, self.frozen, statistics, self.device)
     }
 
-    /// What keys the random starts of this step's search.
+    /// Where this step's search starts, `[n, c, h, w]`.
     #[must_use]
-    pub fn start_key(&self) -> StartKey {
-        StartKey { seed: self.seed, purpose: "training start", epoch: self.epoch }
+    pub fn start(&self, start: Start) -> Vec<f32> {
+        self.draw(start, "training start")
     }
+
+    /// Images beside the batch's, drawn for `purpose` and clipped like a start, `[n, c, h, w]`.
+    #[must_use]
+    pub fn draw(&self, start: Start, purpose: &'static str) -> Vec<f32> {
+        let key = StartKey { seed: self.seed, purpose, epoch: self.epoch };
+        start.images(&self.batch.images, &self.batch.ids, &self.ball, &key)
+    }
+
+    /// The statistics of the clean batch, as constants. One forward pass without a graph.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the pass has no statistics.
+    pub fn clean_statistics(&self) -> Result<Statistics, Failure> {
+        let images = self.tensor(self.batch.images.clone());
+        let pass = self.network.forward(self.frozen, images, Layout::plain(self.batch.len()), Normalisation::Batch);
+        Ok(statistics_of(pass.statistics)?.detach())
+    }
+
+    /// Each image's cross-entropy at `images` (`[n, c, h, w]`) and its gradient under `network`.
+    ///
+    /// # Errors
+    /// Those of [`InputGradient::at`].
+    pub fn slopes(&self, network: &InputGradient<'_>, images: &[f32]) -> Result<Gradients, Failure> {
+        let labels = self.labels();
+        network.at(images, &|logits| cross_entropy(logits, &labels))
+    }
+}
+
+/// The statistics that a pass in [`Normalisation::Batch`] hands back.
+///
+/// # Errors
+/// [`Failure::Internal`] when there are none.
+pub fn statistics_of(statistics: Option<Statistics>) -> Result<Statistics, Failure> {
+    statistics.ok_or_else(|| Failure::internal("a pass with batch statistics gave none"))
+}
+
+/// Checks that weights of an objective are at least 0 and finite; `path` is where the objective's parameters stand.
+///
+/// # Errors
+/// The first that is not.
+pub fn check_weights(path: &str, weights: &[(&str, f64)]) -> Result<(), Invalid> {
+    for (name, weight) in weights {
+        if !(*weight >= 0.0 && weight.is_finite()) {
+            return Err(Invalid::at(&format!("{path}.{name}"), format!("{weight} is not a weight, at least 0")));
+        }
+    }
+    Ok(())
 }
 
 /// Host images `[m, c, h, w]` with `shape` = `[c, h, w]` as a tensor.

@@ -11,6 +11,7 @@ use crate::schedule::Schedule;
 use crate::selection::Selection;
 use crate::sgd::Sgd;
 use crate::warmup::Warmup;
+use crate::weight_perturbation::WeightPerturbation;
 
 /// Everything that a training's result depends on. Defaults are those of LLR's released code for CIFAR-10 where it has them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Parameters {
     /// How the `selected` checkpoint is chosen on the validation split.
     #[serde(default)]
     pub selection: Selection,
+    /// Adversarial weight perturbation; off unless it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_perturbation: Option<WeightPerturbation>,
     /// The share of a batch's statistics in the running averages: running ← (1 − m)·running + m·batch.
     #[serde(default = "default_statistics_momentum")]
     pub statistics_momentum: f64,
@@ -83,6 +87,9 @@ impl Parameters {
         check_network(&self.network)?;
         self.objective.validate(&format!("objective.{}", toml_name(self.objective.member())))?;
         self.optimizer.validate("optimizer")?;
+        if let Some(perturbation) = &self.weight_perturbation {
+            perturbation.validate("weight_perturbation")?;
+        }
         self.schedule.validate("schedule")?;
         self.warmup.validate("warmup")?;
         self.selection.validate("selection")

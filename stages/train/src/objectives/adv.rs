@@ -61,7 +61,7 @@ impl Adv {
     ///
     /// # Errors
     /// Those of the passes through the network.
-    pub fn search(&self, step: &Step<'_>, start: Vec<f32>) -> Result<Vec<f32>, Failure> {
+    pub fn search_from(&self, step: &Step<'_>, start: Vec<f32>) -> Result<Vec<f32>, Failure> {
         let network = step.input_gradient(step.running);
         let labels = step.labels();
         self.ascent().climb(&step.ball, (&step.batch.images, step.batch.len()), start, &mut |images| {
@@ -71,19 +71,6 @@ impl Adv {
             })?;
             Ok(gradients.gradient)
         })
-    }
-
-    /// The objective at the images x+δ.
-    #[must_use]
-    pub fn outer(&self, step: &Step<'_>, adversarial: Vec<f32>) -> Evaluation {
-        let (logits, statistics) = step.batch_pass(adversarial);
-        let losses = cross_entropy(logits.clone(), &step.labels());
-        Evaluation {
-            loss: losses.clone().mean(),
-            terms: vec![("adversarial-cross-entropy", losses)],
-            logits,
-            updates: statistics.into_iter().collect(),
-        }
     }
 }
 
@@ -97,12 +84,26 @@ impl Objective for Adv {
         true
     }
 
-    fn gradients_per_image(&self) -> u64 {
-        u64::from(self.steps) + 1
+    fn search_gradients(&self) -> u64 {
+        u64::from(self.steps)
     }
 
-    fn evaluate(&self, step: &Step<'_>) -> Result<Evaluation, Failure> {
-        let start = self.start.images(&step.batch.images, &step.batch.ids, &step.ball, &step.start_key());
-        Ok(self.outer(step, self.search(step, start)?))
+    fn outer_gradients(&self) -> u64 {
+        1
+    }
+
+    fn search(&self, step: &Step<'_>) -> Result<Vec<f32>, Failure> {
+        self.search_from(step, step.start(self.start))
+    }
+
+    fn outer(&self, step: &Step<'_>, perturbed: &[f32]) -> Result<Evaluation, Failure> {
+        let (logits, statistics) = step.batch_pass(perturbed.to_vec());
+        let losses = cross_entropy(logits.clone(), &step.labels());
+        Ok(Evaluation {
+            loss: losses.clone().mean(),
+            terms: vec![("adversarial-cross-entropy", losses)],
+            logits,
+            updates: statistics.into_iter().collect(),
+        })
     }
 }

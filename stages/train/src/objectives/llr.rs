@@ -1,13 +1,15 @@
 //! Local linearity regularisation, the paper's method.
 
+use burn::tensor::Tensor;
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::{cross_entropy, cross_entropy_tangent};
 use planish_nn::{Layout, Normalisation, Statistics, StepSize};
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, Optimizer, Start, sign};
-use crate::input_gradient::{Gradients, InputGradient};
-use crate::objective::{Evaluation, Objective, Step};
+use crate::input_gradient::Gradients;
+use crate::objective::{Evaluation, Objective, Step, check_weights, statistics_of};
+use crate::vectors::normalise;
 
 /// Which direction the inner search follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,18 @@ pub enum SearchGradient {
     True,
     /// That of the released code, which stops the gradient inside the linear term: sign(residual)·∇l(x+δ).
     Released,
+}
+
+/// What the term with weight μ measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GradientTerm {
+    /// |δᵀ∇l(x)|, the paper's.
+    Directional,
+    /// ε·‖∇l(x)‖₁, the largest value that δᵀ∇l(x) has in the L∞ ball (a reviewer's ablation).
+    L1,
+    /// ‖∇l(x)‖₂, unit: loss per unit of the image (a reviewer's ablation).
+    L2,
 }
 
 /// The mean of w·l(x) + λ·g(δ; x) + μ·|δᵀ∇ₓl(x)| with g(δ; x) = |l(x+δ) − l(x) − δᵀ∇ₓl(x)| and δ the maximiser of g
@@ -45,6 +59,8 @@ pub struct Llr {
     pub start: Start,
     /// Which direction it follows.
     pub gradient: SearchGradient,
+    /// What μ weighs.
+    pub gradient_term: GradientTerm,
     /// What the search's objective is multiplied by: each image's g counts alone, times this constant (matters to Adam's epsilon only).
     pub search_scale: f64,
 }
@@ -60,6 +76,7 @@ impl Default for Llr {
             optimizer: Optimizer::Adam,
             start: Start::Uniform,
             gradient: SearchGradient::True,
+            gradient_term: GradientTerm::Directional,
             search_scale: 1.0 / 64.0,
         }
     }
@@ -74,12 +91,12 @@ impl Llr {
     ///
     /// # Errors
     /// Those of the passes through the network.
-    pub fn search(&self, step: &Step<'_>, start: Vec<f32>) -> Result<Vec<f32>, Failure> {
-        let network = step.input_gradient(&clean_statistics(step)?);
+    pub fn search_from(&self, step: &Step<'_>, start: Vec<f32>) -> Result<Vec<f32>, Failure> {
+        let network = step.input_gradient(&step.clean_statistics()?);
         let original = &step.batch.images;
-        let clean = gradients(&network, step, original)?;
+        let clean = step.slopes(&network, original)?;
         self.ascent().climb(&step.ball, (original, step.batch.len()), start, &mut |images| {
-            let there = gradients(&network, step, images)?;
+            let there = step.slopes(&network, images)?;
             Ok(self.direction(original, &clean, images, there))
         })
     }
@@ -101,48 +118,23 @@ impl Llr {
         gradient
     }
 
-    /// The objective with the images x+δ: one pass of the rows `[x | x+δ | tangent δ at x]`, ready for one reverse pass.
+    /// Each image's gradient term where it is not the directional one, `[n]`; `statistics` are the clean batch's, tracked.
     ///
-    /// # Errors
-    /// [`Failure::Internal`] when the pass has no statistics.
-    pub fn outer(&self, step: &Step<'_>, adversarial: &[f32]) -> Result<Evaluation, Failure> {
+    /// The direction v that makes vᵀ∇l the norm is a constant: by the envelope theorem vᵀ∇l has the norm's value and weight gradient.
+    fn norm_term(&self, step: &Step<'_>, statistics: &Statistics) -> Result<Tensor<1>, Failure> {
         let n = step.batch.len();
         let original = &step.batch.images;
-        let mut rows = original.clone();
-        rows.extend_from_slice(adversarial);
-        rows.extend(adversarial.iter().zip(original).map(|(there, here)| there - here));
-        let layout = Layout { values: 2 * n, tangents: n, statistics: n };
-        let pass = step.network.forward(step.tracked, step.tensor(rows), layout, Normalisation::Batch);
-        let clean = pass.logits.clone().narrow(0, 0, n);
-        let perturbed = pass.logits.clone().narrow(0, n, n);
-        let tangents = pass.logits.narrow(0, 2 * n, n);
-        let losses = cross_entropy(clean.clone(), &step.labels());
-        let linear = cross_entropy_tangent(clean.clone(), tangents, &step.labels());
-        let error = (cross_entropy(perturbed, &step.labels()) - losses.clone() - linear.clone()).abs();
-        let slope = linear.abs();
-        let loss = losses.clone().mean().mul_scalar(self.cross_entropy_weight)
-            + error.clone().mean().mul_scalar(self.lambda)
-            + slope.clone().mean().mul_scalar(self.mu);
-        let statistics = pass.statistics.ok_or_else(|| Failure::internal("a pass with batch statistics gave none"))?;
-        Ok(Evaluation {
-            loss,
-            terms: vec![("cross-entropy", losses), ("linearity-error", error), ("linear-term", slope)],
-            logits: clean,
-            updates: vec![statistics.detach()],
-        })
+        let mut direction = step.slopes(&step.input_gradient(statistics), original)?.gradient;
+        for row in direction.chunks_exact_mut((original.len() / n.max(1)).max(1)) {
+            match self.gradient_term {
+                GradientTerm::Directional | GradientTerm::L1 => row.iter_mut().for_each(|slope| *slope = step.ball.eps * sign(*slope)),
+                GradientTerm::L2 => normalise(row),
+            }
+        }
+        let rows = [original.as_slice(), &direction].concat();
+        let pass = step.network.forward(step.tracked, step.tensor(rows), Layout::dual(n), Normalisation::Fixed(statistics));
+        Ok(cross_entropy_tangent(pass.values(), pass.tangents(), &step.labels()))
     }
-}
-
-/// The statistics of the clean batch, as constants. One forward pass without a graph.
-fn clean_statistics(step: &Step<'_>) -> Result<Statistics, Failure> {
-    let layout = Layout::plain(step.batch.len());
-    let pass = step.network.forward(step.frozen, step.tensor(step.batch.images.clone()), layout, Normalisation::Batch);
-    Ok(pass.statistics.ok_or_else(|| Failure::internal("a pass with batch statistics gave none"))?.detach())
-}
-
-fn gradients(network: &InputGradient<'_>, step: &Step<'_>, images: &[f32]) -> Result<Gradients, Failure> {
-    let labels = step.labels();
-    network.at(images, &|logits| cross_entropy(logits, &labels))
 }
 
 /// δᵀ∇l(x) of one image, with δ = image − original.
@@ -153,11 +145,7 @@ fn linear_term(image: &[f32], original: &[f32], slope: &[f32]) -> f64 {
 
 impl Objective for Llr {
     fn validate(&self, path: &str) -> Result<(), Invalid> {
-        for (name, weight) in [("lambda", self.lambda), ("mu", self.mu), ("cross_entropy_weight", self.cross_entropy_weight)] {
-            if !(weight >= 0.0 && weight.is_finite()) {
-                return Err(Invalid::at(&format!("{path}.{name}"), format!("{weight} is not a weight, at least 0")));
-            }
-        }
+        check_weights(path, &[("lambda", self.lambda), ("mu", self.mu), ("cross_entropy_weight", self.cross_entropy_weight)])?;
         self.ascent().validate(path)?;
         self.start.validate_moving(&format!("{path}.start"))
     }
@@ -166,14 +154,48 @@ impl Objective for Llr {
         true
     }
 
-    fn gradients_per_image(&self) -> u64 {
-        // The search's own steps and ∇l(x); then x, x+δ and the tangent rows of the outer pass.
-        u64::from(self.steps) + 1 + 3
+    fn search_gradients(&self) -> u64 {
+        // The search's own steps and ∇l(x).
+        u64::from(self.steps) + 1
     }
 
-    fn evaluate(&self, step: &Step<'_>) -> Result<Evaluation, Failure> {
-        let start = self.start.images(&step.batch.images, &step.batch.ids, &step.ball, &step.start_key());
-        let adversarial = self.search(step, start)?;
-        self.outer(step, &adversarial)
+    fn outer_gradients(&self) -> u64 {
+        // x, x+δ and the tangent rows; a norm adds ∇l(x), x and its tangent rows.
+        if self.gradient_term == GradientTerm::Directional { 3 } else { 6 }
+    }
+
+    fn search(&self, step: &Step<'_>) -> Result<Vec<f32>, Failure> {
+        self.search_from(step, step.start(self.start))
+    }
+
+    /// One pass of the rows `[x | x+δ | tangent δ at x]`, ready for one reverse pass.
+    fn outer(&self, step: &Step<'_>, perturbed: &[f32]) -> Result<Evaluation, Failure> {
+        let n = step.batch.len();
+        let original = &step.batch.images;
+        let mut rows = [original.as_slice(), perturbed].concat();
+        rows.extend(perturbed.iter().zip(original).map(|(there, here)| there - here));
+        let layout = Layout { values: 2 * n, tangents: n, statistics: n };
+        let pass = step.network.forward(step.tracked, step.tensor(rows), layout, Normalisation::Batch);
+        let statistics = statistics_of(pass.statistics)?;
+        let clean = pass.logits.clone().narrow(0, 0, n);
+        let perturbed = pass.logits.clone().narrow(0, n, n);
+        let tangents = pass.logits.narrow(0, 2 * n, n);
+        let losses = cross_entropy(clean.clone(), &step.labels());
+        let linear = cross_entropy_tangent(clean.clone(), tangents, &step.labels());
+        let error = (cross_entropy(perturbed, &step.labels()) - losses.clone() - linear.clone()).abs();
+        let (name, slope) = match self.gradient_term {
+            GradientTerm::Directional => ("linear-term", linear.abs()),
+            GradientTerm::L1 => ("gradient-l1-term", self.norm_term(step, &statistics)?),
+            GradientTerm::L2 => ("gradient-l2-term", self.norm_term(step, &statistics)?),
+        };
+        let loss = losses.clone().mean().mul_scalar(self.cross_entropy_weight)
+            + error.clone().mean().mul_scalar(self.lambda)
+            + slope.clone().mean().mul_scalar(self.mu);
+        Ok(Evaluation {
+            loss,
+            terms: vec![("cross-entropy", losses), ("linearity-error", error), (name, slope)],
+            logits: clean,
+            updates: vec![statistics.detach()],
+        })
     }
 }

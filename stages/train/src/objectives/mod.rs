@@ -1,7 +1,11 @@
 //! The objectives, one file each.
 
 mod adv;
-mod llr;
+mod cure;
+mod grad_align;
+pub mod llr;
+mod loss_gap;
+mod mart;
 mod nominal;
 mod trades;
 
@@ -11,6 +15,10 @@ planish_contract::family! {
         nominal::Nominal,
         adv::Adv,
         trades::Trades,
+        mart::Mart,
+        cure::Cure,
+        grad_align::GradAlign,
         llr::Llr,
+        loss_gap::LossGap,
     }
 }

@@ -20,11 +20,19 @@ impl Objective for Nominal {
         false
     }
 
-    fn gradients_per_image(&self) -> u64 {
+    fn search_gradients(&self) -> u64 {
+        0
+    }
+
+    fn outer_gradients(&self) -> u64 {
         1
     }
 
-    fn evaluate(&self, step: &Step<'_>) -> Result<Evaluation, Failure> {
+    fn search(&self, step: &Step<'_>) -> Result<Vec<f32>, Failure> {
+        Ok(step.batch.images.clone())
+    }
+
+    fn outer(&self, step: &Step<'_>, _: &[f32]) -> Result<Evaluation, Failure> {
         let (logits, statistics) = step.batch_pass(step.batch.images.clone());
         let losses = cross_entropy(logits.clone(), &step.labels());
         Ok(Evaluation {

@@ -7,7 +7,7 @@ use planish_nn::{Layout, Normalisation, StepSize};
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, Optimizer, Start};
-use crate::objective::{Evaluation, Objective, Step};
+use crate::objective::{Evaluation, Objective, Step, check_weights};
 
 /// The mean of l(x) + β·KL(p(x) ‖ p(x+δ)), where δ maximises the divergence (Zhang et al. 2019, equation 5; official `trades.py`).
 ///
@@ -61,35 +61,18 @@ impl Trades {
     ///
     /// # Errors
     /// Those of the passes through the network.
-    pub fn search(&self, step: &Step<'_>, start: Vec<f32>) -> Result<Vec<f32>, Failure> {
+    pub fn search_from(&self, step: &Step<'_>, start: Vec<f32>) -> Result<Vec<f32>, Failure> {
         let network = step.input_gradient(step.running);
         let clean = Self::clean_logits(step);
         self.ascent().climb(&step.ball, (&step.batch.images, step.batch.len()), start, &mut |images| {
             Ok(network.at(images, &|logits| kl_divergence(clean.clone(), logits))?.gradient)
         })
     }
-
-    /// The objective with the images x+δ.
-    #[must_use]
-    pub fn outer(&self, step: &Step<'_>, adversarial: Vec<f32>) -> Evaluation {
-        let (clean, first) = step.batch_pass(step.batch.images.clone());
-        let (perturbed, second) = step.batch_pass(adversarial);
-        let losses = cross_entropy(clean.clone(), &step.labels());
-        let divergence = kl_divergence(clean.clone(), perturbed);
-        Evaluation {
-            loss: losses.clone().mean() + divergence.clone().mean().mul_scalar(self.beta),
-            terms: vec![("cross-entropy", losses), ("divergence", divergence)],
-            logits: clean,
-            updates: first.into_iter().chain(second).collect(),
-        }
-    }
 }
 
 impl Objective for Trades {
     fn validate(&self, path: &str) -> Result<(), Invalid> {
-        if !(self.beta >= 0.0 && self.beta.is_finite()) {
-            return Err(Invalid::at(&format!("{path}.beta"), format!("{} is not a weight, at least 0", self.beta)));
-        }
+        check_weights(path, &[("beta", self.beta)])?;
         self.ascent().validate(path)?;
         self.start.validate_moving(&format!("{path}.start"))
     }
@@ -98,12 +81,28 @@ impl Objective for Trades {
         true
     }
 
-    fn gradients_per_image(&self) -> u64 {
-        u64::from(self.steps) + 2
+    fn search_gradients(&self) -> u64 {
+        u64::from(self.steps)
     }
 
-    fn evaluate(&self, step: &Step<'_>) -> Result<Evaluation, Failure> {
-        let start = self.start.images(&step.batch.images, &step.batch.ids, &step.ball, &step.start_key());
-        Ok(self.outer(step, self.search(step, start)?))
+    fn outer_gradients(&self) -> u64 {
+        2
+    }
+
+    fn search(&self, step: &Step<'_>) -> Result<Vec<f32>, Failure> {
+        self.search_from(step, step.start(self.start))
+    }
+
+    fn outer(&self, step: &Step<'_>, perturbed: &[f32]) -> Result<Evaluation, Failure> {
+        let (clean, first) = step.batch_pass(step.batch.images.clone());
+        let (perturbed, second) = step.batch_pass(perturbed.to_vec());
+        let losses = cross_entropy(clean.clone(), &step.labels());
+        let divergence = kl_divergence(clean.clone(), perturbed);
+        Ok(Evaluation {
+            loss: losses.clone().mean() + divergence.clone().mean().mul_scalar(self.beta),
+            terms: vec![("cross-entropy", losses), ("divergence", divergence)],
+            logits: clean,
+            updates: first.into_iter().chain(second).collect(),
+        })
     }
 }

@@ -4,8 +4,9 @@ use planish_nn::{Activation, Device, Parameter, Parameters, Statistics, Stream};
 
 use super::tiny::{Bench, architecture};
 use crate::batches::Batch;
-use crate::objective::{Evaluation, Step, to_host};
-use crate::objectives::{Llr, Trades};
+use crate::objective::{Evaluation, Objective, Step, to_host};
+use crate::objectives::llr::GradientTerm;
+use crate::objectives::{Cure, GradAlign, Llr, LossGap, Mart, Trades};
 
 fn bench() -> (Bench, Vec<f32>) {
     let architecture = architecture(Activation::Softplus);
@@ -52,5 +53,21 @@ fn the_llr_gradient_is_the_slope_of_its_loss() {
 #[test]
 fn the_trades_gradient_is_the_slope_of_its_loss() {
     let (bench, adversarial) = bench();
-    check(&bench, &|step| Trades::default().outer(step, adversarial.clone()));
+    check(&bench, &|step| Trades::default().outer(step, &adversarial).unwrap());
+}
+
+#[test]
+fn the_gradients_of_the_other_objectives_are_the_slopes_of_their_losses() {
+    let (bench, adversarial) = bench();
+    let objectives: [Box<dyn Objective>; 6] = [
+        Box::new(Mart::default()),
+        Box::new(LossGap::default()),
+        Box::new(Cure::default()),
+        Box::new(GradAlign::default()),
+        Box::new(Llr { lambda: 0.0, gradient_term: GradientTerm::L1, ..Llr::default() }),
+        Box::new(Llr { lambda: 0.0, gradient_term: GradientTerm::L2, ..Llr::default() }),
+    ];
+    for objective in objectives {
+        check(&bench, &|step| objective.outer(step, &adversarial).unwrap());
+    }
 }

@@ -8,26 +8,28 @@ use planish_nn::{Activation, Parameters};
 
 use super::tiny::{Bench, Measured};
 use crate::batches::Batch;
-use crate::objective::{Evaluation, Step, to_host};
+use crate::objective::{Evaluation, Objective, Step, to_host};
 use crate::objectives::{Adv, Llr, Trades};
 use crate::sgd::{Sgd, at_rest};
 
-struct Golden(BTreeMap<String, NamedTensor>);
+pub(super) struct Golden(BTreeMap<String, NamedTensor>);
 
 impl Golden {
-    fn read() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/train_llr.safetensors");
-        Golden(read_tensors(&path).unwrap().into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect())
+    pub(super) fn read() -> Self {
+        let tensors = ["train_llr.safetensors", "train_objectives.safetensors"]
+            .into_iter()
+            .flat_map(|name| read_tensors(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)).unwrap());
+        Golden(tensors.map(|tensor| (tensor.name.clone(), tensor)).collect())
     }
 
-    fn floats(&self, name: &str) -> &[f32] {
+    pub(super) fn floats(&self, name: &str) -> &[f32] {
         match &self.0[name].values {
             Values::F32(values) => values,
             other => panic!("{name}: {other:?}"),
         }
     }
 
-    fn bench(&self, activation: Activation) -> Bench {
+    pub(super) fn bench(&self, activation: Activation) -> Bench {
         let weights: Vec<NamedTensor> = self
             .0
             .iter()
@@ -43,7 +45,7 @@ impl Golden {
     }
 
     /// Loss to 1e-4, the whole weight gradient to 1e-4 in the L2 norm.
-    fn compare(&self, prefix: &str, bench: &Bench, measured: &Measured) {
+    pub(super) fn compare(&self, prefix: &str, bench: &Bench, measured: &Measured) {
         let expected = self.floats(&format!("{prefix}/loss"))[0];
         assert!((measured.loss - expected).abs() <= 1e-4 * expected.abs(), "{prefix}: loss {} instead of {expected}", measured.loss);
         let ours = bench.weights.entries.iter().zip(&measured.gradients).flat_map(|(weight, gradient)| {
@@ -60,7 +62,7 @@ impl Golden {
     }
 
     /// Two results of a search are the same but for pixels whose slope is within rounding of zero.
-    fn same_search(&self, prefix: &str, found: &[f32]) {
+    pub(super) fn same_search(&self, prefix: &str, found: &[f32]) {
         let expected = self.floats(&format!("{prefix}/adversarial"));
         let same = found.iter().zip(expected).filter(|(a, b)| (*a - *b).abs() < 1e-4).count();
         assert!(same as f64 >= 0.99 * expected.len() as f64, "{prefix}: {same} of {} pixels", expected.len());
@@ -93,10 +95,10 @@ fn adversarial_training_agrees_with_pytorch() {
         let bench = golden.bench(activation);
         for (member, objective) in [("adv", adv("cross-entropy")), ("adv-margin", adv("margin"))] {
             let prefix = format!("{name}/{member}");
-            let found = bench.step(&bench.weights, |step, _| objective.search(step, step.batch.images.clone()).unwrap());
+            let found = bench.step(&bench.weights, |step, _| objective.search_from(step, step.batch.images.clone()).unwrap());
             golden.same_search(&prefix, &found);
             let adversarial = golden.floats(&format!("{prefix}/adversarial")).to_vec();
-            golden.compare(&prefix, &bench, &bench.measure(&bench.weights, &|step| objective.outer(step, adversarial.clone())));
+            golden.compare(&prefix, &bench, &bench.measure(&bench.weights, &|step| objective.outer(step, &adversarial).unwrap()));
         }
     }
 }
@@ -108,10 +110,10 @@ fn trades_agrees_with_pytorch() {
         let bench = golden.bench(activation);
         let prefix = format!("{name}/trades");
         let start = golden.floats("start").to_vec();
-        let found = bench.step(&bench.weights, |step, _| trades().search(step, start).unwrap());
+        let found = bench.step(&bench.weights, |step, _| trades().search_from(step, start).unwrap());
         golden.same_search(&prefix, &found);
         let adversarial = golden.floats(&format!("{prefix}/adversarial")).to_vec();
-        golden.compare(&prefix, &bench, &bench.measure(&bench.weights, &|step| trades().outer(step, adversarial.clone())));
+        golden.compare(&prefix, &bench, &bench.measure(&bench.weights, &|step| trades().outer(step, &adversarial).unwrap()));
     }
 }
 
@@ -123,7 +125,7 @@ fn llr_agrees_with_double_backprop_under_both_weightings_and_searches() {
         for (member, released) in [("llr", false), ("llr-released", true)] {
             let prefix = format!("{name}/{member}");
             let start = golden.floats("start").to_vec();
-            let found = bench.step(&bench.weights, |step, _| llr(released).search(step, start).unwrap());
+            let found = bench.step(&bench.weights, |step, _| llr(released).search_from(step, start).unwrap());
             golden.same_search(&prefix, &found);
             let adversarial = golden.floats(&format!("{prefix}/adversarial")).to_vec();
             golden.compare(&prefix, &bench, &bench.measure(&bench.weights, &|step| llr(released).outer(step, &adversarial).unwrap()));
@@ -151,7 +153,7 @@ fn steps_of_descent_agree_with_pytorch() {
         let adversarial = golden.floats(&format!("{prefix}/adversarial")).to_vec();
         let moved = two_steps(&bench, &|step| match member {
             "llr" => llr(false).outer(step, &adversarial).unwrap(),
-            _ => trades().outer(step, adversarial.clone()),
+            _ => trades().outer(step, &adversarial).unwrap(),
         });
         for weight in &moved.entries {
             let expected = golden.floats(&format!("{prefix}/sgd/{}", weight.spec.name));

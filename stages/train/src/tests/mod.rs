@@ -2,5 +2,6 @@
 
 mod finite_differences;
 mod golden;
+mod golden_more;
 mod stage;
 mod tiny;

@@ -1,0 +1,37 @@
+//! Images and gradients as vectors.
+
+/// The scalar product, in 64 bits.
+#[must_use]
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// The Euclidean length, in 64 bits.
+#[must_use]
+pub(crate) fn norm(vector: &[f32]) -> f64 {
+    dot(vector, vector).sqrt()
+}
+
+/// Scales `vector` to Euclidean length 1; the zero vector stays.
+pub(crate) fn normalise(vector: &mut [f32]) {
+    let length = norm(vector);
+    if length > 0.0 {
+        vector.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths() {
+        let mut vector = [3.0, -4.0];
+        assert!((norm(&vector) - 5.0).abs() < 1e-12);
+        normalise(&mut vector);
+        assert!((vector[0] - 0.6).abs() < 1e-7 && (vector[1] + 0.8).abs() < 1e-7);
+        let mut zero = [0.0; 3];
+        normalise(&mut zero);
+        assert_eq!(zero, [0.0; 3]);
+    }
+}

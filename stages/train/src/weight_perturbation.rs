@@ -1,0 +1,83 @@
+//! Adversarial weight perturbation, an option of any objective.
+
+use burn::tensor::Tensor;
+use planish_contract::{Failure, Invalid};
+use planish_nn::{Parameter, Parameters, Role};
+use serde::{Deserialize, Serialize};
+
+use crate::objective::{Evaluation, Objective, Step, WeightGradients, evaluate};
+
+/// Takes the gradient at weights that were moved uphill, and applies it to the weights themselves (AWP, Wu et al. 2020, algorithm 1;
+/// official `utils_awp.py`).
+///
+/// Every convolution and linear weight w moves by γ·‖w‖·g/‖g‖, where g is the objective's gradient at w with δ already found; biases and
+/// normalisation stay. The official code finds the direction by one step of a proxy optimiser, whose rate drops out.
+/// Both passes are counted; the terms in the history are those at the moved weights.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WeightPerturbation {
+    /// γ, the length of the move relative to the weight's norm (official: 5e-3 with TRADES, 1e-2 with ADV).
+    pub gamma: f64,
+    /// The last epoch without it; from the next one on weights are perturbed.
+    pub after_epoch: u32,
+}
+
+impl Default for WeightPerturbation {
+    fn default() -> Self {
+        WeightPerturbation { gamma: 5e-3, after_epoch: 0 }
+    }
+}
+
+/// Added to the norm of a gradient (official code).
+const NORM_FLOOR: f64 = 1e-20;
+
+impl WeightPerturbation {
+    /// Checks the range; `path` is where the option stands.
+    ///
+    /// # Errors
+    /// A γ that is not positive and finite.
+    pub fn validate(&self, path: &str) -> Result<(), Invalid> {
+        if !(self.gamma > 0.0 && self.gamma.is_finite()) {
+            return Err(Invalid::at(&format!("{path}.gamma"), format!("{} is not a positive number", self.gamma)));
+        }
+        Ok(())
+    }
+
+    /// Whether epoch `epoch` (from 1) perturbs weights.
+    #[must_use]
+    pub fn active(&self, epoch: u32) -> bool {
+        epoch > self.after_epoch
+    }
+
+    /// The objective and its weight gradients at the moved weights; the images x+δ stay those found at the weights of `step`.
+    ///
+    /// # Errors
+    /// Those of the objective.
+    pub fn evaluate(
+        &self,
+        objective: &dyn Objective,
+        step: &Step<'_>,
+        perturbed: &[f32],
+    ) -> Result<(Evaluation, WeightGradients), Failure> {
+        let (_, gradients) = evaluate(objective, step, perturbed)?;
+        let moved = self.moved(&step.tracked.untracked(), gradients);
+        evaluate(objective, &Step { tracked: &moved.tracked(), frozen: &moved.constant_on_autodiff(), ..*step }, perturbed)
+    }
+
+    /// `weights` moved along `gradients`; plain tensors.
+    #[must_use]
+    pub fn moved(&self, weights: &Parameters, gradients: WeightGradients) -> Parameters {
+        let norm = |tensor: &Tensor<1>| tensor.clone().powi_scalar(2).sum().sqrt();
+        let entries = weights.entries.iter().zip(gradients).map(|(weight, gradient)| {
+            let value = match gradient {
+                Some(gradient) if matches!(weight.spec.role, Role::Weight { .. }) => {
+                    let length = norm(&weight.value).mul_scalar(self.gamma) / norm(&gradient).add_scalar(NORM_FLOOR);
+                    weight.value.clone() + gradient * length
+                }
+                _ => weight.value.clone(),
+            };
+            Parameter { spec: weight.spec.clone(), value }
+        });
+        Parameters { entries: entries.collect() }
+    }
+}
