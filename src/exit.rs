@@ -13,6 +13,10 @@ pub enum Exit {
     Usage,
     /// 3: the store can't be read or written.
     Store,
+    /// 4: the store was damaged, and is repaired.
+    Repaired,
+    /// 5: the store is damaged, and not all of it could be repaired.
+    Damaged,
     /// 70: a mistake of planish itself.
     Internal,
     /// 130: interrupted; what was kept lets the next run go on.
@@ -28,6 +32,8 @@ impl Exit {
             Exit::StageFailed => 1,
             Exit::Usage => 2,
             Exit::Store => 3,
+            Exit::Repaired => 4,
+            Exit::Damaged => 5,
             Exit::Internal => 70,
             Exit::Interrupted => 130,
         }
@@ -46,6 +52,8 @@ pub const HELP: &str = "Exit codes:
     1  a stage failed
     2  the command line or the pipeline file can't be used
     3  the store can't be read or written
+    4  the store was damaged, and is repaired (verify)
+    5  the store is damaged, and not all of it could be repaired (verify)
    70  a mistake of planish itself
   130  interrupted; run the same command again to go on";
 
@@ -55,7 +63,9 @@ mod tests {
 
     #[test]
     fn the_help_lists_every_code() {
-        for exit in [Exit::Success, Exit::StageFailed, Exit::Usage, Exit::Store, Exit::Internal, Exit::Interrupted] {
+        for exit in
+            [Exit::Success, Exit::StageFailed, Exit::Usage, Exit::Store, Exit::Repaired, Exit::Damaged, Exit::Internal, Exit::Interrupted]
+        {
             assert!(HELP.lines().any(|line| line.trim_start().starts_with(&format!("{}  ", exit.code()))), "{exit:?}");
         }
     }

@@ -36,6 +36,7 @@ pub struct Root {
 pub struct PlanRoot {
     path: PathBuf,
     title: String,
+    folder: PathBuf,
     /// What is on the disk, as far as this run knows.
     keys: BTreeMap<String, Key>,
     /// What this run reached anew.
@@ -53,9 +54,10 @@ impl Store {
     /// [`StoreError::Io`] when it can't be read. Damage is no error: the next run writes it anew.
     pub fn plan_root(&self, pipeline: &Path, profile: Option<&str>) -> Result<PlanRoot, StoreError> {
         let title = title(&self.relative(pipeline)?, profile);
-        let path = self.layout.roots().join(format!("{PLAN}{}", Digest::of(title.as_bytes())));
+        let folder = self.layout.roots();
+        let path = folder.join(format!("{PLAN}{}", Digest::of(title.as_bytes())));
         let (keys, untidy) = load(&path)?;
-        Ok(PlanRoot { path, title, keys, touched: BTreeMap::new(), file: None, untidy })
+        Ok(PlanRoot { path, title, folder, keys, touched: BTreeMap::new(), file: None, untidy })
     }
 
     /// Where `path` is, seen from the store's folder if both are below the same folder: moving them together changes nothing.
@@ -145,6 +147,12 @@ fn load(path: &Path) -> Result<(BTreeMap<String, Key>, bool), StoreError> {
 }
 
 impl PlanRoot {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The plan reaches the result of `key` for `instance`, whether it is there or is about to be made. The result that it reached before
     /// is as old as this moment when it comes to ages.
     ///
@@ -163,7 +171,7 @@ impl PlanRoot {
             }
         }
         if self.file.is_none() {
-            make_folder(&store.layout.roots())?;
+            make_folder(&self.folder)?;
             if self.untidy {
                 fs::write_atomic(&self.path, &encode(&self.title, &self.keys))?;
                 self.untidy = false;
@@ -196,7 +204,11 @@ impl PlanRoot {
         if keys.is_empty() && before.is_empty() {
             return Ok(());
         }
-        if untidy || keys != before { fs::write_atomic(&self.path, &encode(&self.title, &keys)) } else { Ok(()) }
+        if !untidy && keys == before {
+            return Ok(());
+        }
+        make_folder(&self.folder)?;
+        fs::write_atomic(&self.path, &encode(&self.title, &keys))
     }
 }
 

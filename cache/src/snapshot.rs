@@ -53,6 +53,11 @@ impl Snapshot {
         Snapshot { base: Base::of(bytes).unwrap_or_default(), ..Self::default() }
     }
 
+    /// Whether the snapshot at `path` can be read.
+    pub(crate) fn is_intact(path: &Path) -> bool {
+        fs::read(path, FILE_LIMIT).ok().flatten().is_some_and(|bytes| Base::of(bytes).is_some())
+    }
+
     /// What the entry of `key` said when it was read.
     pub(crate) fn result(&self, key: &Key) -> Option<Known> {
         self.results.get(key).cloned().or_else(|| self.base.result(key))

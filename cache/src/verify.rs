@@ -31,6 +31,8 @@ pub enum Fault {
     UnmarkedParts(Digest),
     /// The stat memo can't be read: every file will be hashed once more.
     DamagedMemo,
+    /// The index snapshot can't be read: every record of a result will be read once more.
+    DamagedSnapshot,
     /// The record of what a plan or a pin keeps can't be read.
     DamagedRoot(String),
 }
@@ -151,6 +153,7 @@ impl fmt::Display for Fault {
             Fault::LostParts(pack) => write!(f, "sub-results in {} are damaged or gone", pack.short()),
             Fault::UnmarkedParts(pack) => write!(f, "sub-results in {} could not be found", pack.short()),
             Fault::DamagedMemo => f.write_str("the record of which files were hashed is damaged"),
+            Fault::DamagedSnapshot => f.write_str("the snapshot of the index is damaged"),
             Fault::DamagedRoot(title) => write!(f, "the record of what `{title}` keeps is damaged"),
         }
     }

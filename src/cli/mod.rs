@@ -1,16 +1,19 @@
 //! The command line: one file a command.
 
 mod error;
+mod gc;
 mod graph;
 mod hooks;
 mod log;
 mod open;
+mod pin;
 mod plan;
 mod report;
 mod run;
 mod select;
 mod show;
 mod status;
+mod verify;
 mod why;
 
 use std::panic::AssertUnwindSafe;
@@ -44,6 +47,10 @@ enum Command {
     Log(log::LogArguments),
     Show(show::ShowArguments),
     Report(report::ReportArguments),
+    Gc(gc::GcArguments),
+    Verify(verify::VerifyArguments),
+    Pin(pin::PinArguments),
+    Unpin(pin::UnpinArguments),
     /// Run one instance, told on standard input; started by `planish run`
     #[command(hide = true)]
     Worker,
@@ -75,6 +82,10 @@ fn obey(command: &Command, hooks: &Hooks<'_>, screen: Screen) -> Exit {
         Command::Log(arguments) => log::log(arguments, hooks, screen),
         Command::Show(arguments) => show::show(arguments, hooks, screen),
         Command::Report(arguments) => report::report(arguments, hooks, screen),
+        Command::Gc(arguments) => gc::gc(arguments, screen),
+        Command::Verify(arguments) => verify::verify(arguments, screen),
+        Command::Pin(arguments) => pin::pin(arguments, hooks, screen),
+        Command::Unpin(arguments) => pin::unpin(arguments, screen),
         Command::Worker => return crate::run::work(hooks.kinds),
     };
     outcome.unwrap_or_else(|error| {

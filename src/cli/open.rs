@@ -55,6 +55,29 @@ pub(super) struct Opened {
     pub(super) files: Vec<(PathBuf, Digest)>,
 }
 
+/// Which store, whether or not its pipeline can be read.
+#[derive(Clone, Debug, Args)]
+pub(super) struct StoreArguments {
+    /// The pipeline file beside which the store is
+    #[arg(short, long, value_name = "PATH", default_value = "pipeline.toml")]
+    file: PathBuf,
+    /// The store [default: .planish beside the pipeline file]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+}
+
+impl StoreArguments {
+    /// Opens the store, which must be there.
+    pub(super) fn open(&self) -> Result<Store, CommandError> {
+        let root = self.store.clone().unwrap_or_else(|| self.file.parent().unwrap_or(Path::new("")).join(STORE));
+        if !root.exists() {
+            let hint = "name the pipeline file with --file or the store with --store; `planish run` makes one";
+            return Err(CommandError::usage(format!("there is no store at {}", root.display()), hint));
+        }
+        Ok(Store::open(&root)?)
+    }
+}
+
 impl PipelineArguments {
     fn options(&self) -> Result<LoadOptions, CommandError> {
         let mut execution = BTreeMap::new();

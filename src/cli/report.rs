@@ -196,7 +196,8 @@ mod tests {
 
         let options = RunOptions { total: Total { cpus: 1, memory: 0, gpus: 0 }, fail_fast: false, force: BTreeSet::new(), memo: true };
         let executor = Threads::default();
-        let around = Surroundings { store: &opened.store, executor: &executor, observer: &mut Nobody, history: &mut opened.history };
+        let around =
+            Surroundings { store: &opened.store, executor: &executor, observer: &mut Nobody, history: &mut opened.history, root: None };
         let (sender, receiver) = mpsc::channel();
         Dispatcher::new(&opened.plan, around, options, sender).run(&receiver).unwrap();
 

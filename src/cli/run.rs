@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use planish_cache::Store;
+use planish_cache::{PlanRoot, Store};
 
 use crate::exit::Exit;
 use crate::plan::Plan;
@@ -56,7 +56,9 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
     }
     let cpus = arguments.cpus.map_or_else(processors, usize::from);
     let options = RunOptions { total: Total::of_machine(cpus), fail_fast: arguments.fail_fast, force, memo: !arguments.no_memo };
-    let result = go(&mut opened, options, screen, hooks.environment)?;
+    let mut root = opened.store.plan_root(&arguments.pipeline.file, opened.profile.as_deref())?;
+    let result = go(&mut opened, &mut root, options, screen, hooks.environment)?;
+    end_root(root, &mut opened, arguments.targets.is_empty())?;
     let remarks = show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(&opened, &result) });
     let exit = run::exit(&result);
     let pages = if exit == Exit::Success { report::render_after(&opened, hooks, &result)? } else { Vec::new() };
@@ -66,6 +68,17 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
         settle(&note, &opened, &result, (&remarks, &pages, shown));
     }
     Ok(exit)
+}
+
+/// Writes down what the plan reaches. A note of this run holds while that is the latest plan.
+fn end_root(root: PlanRoot, opened: &mut Opened, whole: bool) -> Result<(), CommandError> {
+    let path = root.path().to_path_buf();
+    let instances = whole.then(|| opened.plan.instances.iter().map(|instance| instance.id.as_str()));
+    run::allow_read_only(root.end(instances))?;
+    if let Ok(digest) = opened.store.hash_file(&path) {
+        opened.files.push((path, digest));
+    }
+    Ok(())
 }
 
 impl RunArguments {
@@ -127,13 +140,15 @@ fn settle(note: &Path, opened: &Opened, result: &RunResult, said: (&str, &[repor
 
 fn go(
     opened: &mut Opened,
+    root: &mut PlanRoot,
     options: RunOptions,
     screen: Screen,
     environment: &'static [(&'static str, &'static str)],
 ) -> Result<RunResult, CommandError> {
     let executor = Local::of_this_process(environment).map_err(|source| CommandError::Io { path: PathBuf::from("planish"), source })?;
     let mut observer = observer(&opened.plan, screen);
-    let around = Surroundings { store: &opened.store, executor: &executor, observer: observer.as_mut(), history: &mut opened.history };
+    let (store, history) = (&opened.store, &mut opened.history);
+    let around = Surroundings { store, executor: &executor, observer: observer.as_mut(), history, root: Some(root) };
     Ok(run::run(&opened.plan, around, options)?)
 }
 

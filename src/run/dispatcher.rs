@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use planish_cache::{Digest, Key, Store, StoreError};
+use planish_cache::{Digest, Key, PlanRoot, Store, StoreError};
 
 use crate::plan::Plan;
 
@@ -84,6 +84,8 @@ pub struct Surroundings<'a> {
     pub observer: &'a mut dyn Observer,
     /// What happened before.
     pub history: &'a mut History,
+    /// Where it is kept which results the plan reaches, so that they are not collected.
+    pub root: Option<&'a mut PlanRoot>,
 }
 
 /// The owner of a run's state.
@@ -173,6 +175,8 @@ impl<'a> Dispatcher<'a> {
                 return Ok(());
             }
             self.write_if_due()?;
+            // From here on it may take long: a collection beside this run goes by what was written down.
+            self.around.store.settle()?;
             // The dispatcher holds a sender itself, so this never fails for want of one.
             let message = if self.recorder.has_news() {
                 match messages.recv_timeout(self.pace.pause()) {
@@ -211,6 +215,9 @@ impl<'a> Dispatcher<'a> {
 
     fn look_up(&mut self, index: usize, resolved: Resolved) -> Result<(), StoreError> {
         let Some(instance) = self.plan.instances.get(index) else { return Ok(()) };
+        if let Some(root) = &mut self.around.root {
+            allow_read_only(root.reaches(self.around.store, &instance.id, &resolved.key))?;
+        }
         let forced = self.options.force.contains(&index);
         let outputs = if forced { None } else { self.around.store.outputs(&resolved.key)? };
         self.show_store_notices();
@@ -278,6 +285,14 @@ impl<'a> Dispatcher<'a> {
 
     fn replace(&mut self, index: usize, slot: Slot) -> Option<Slot> {
         self.slots.get_mut(index).map(|place| std::mem::replace(place, slot))
+    }
+}
+
+/// A run that finds everything in the store needs no right to write there.
+pub(crate) fn allow_read_only(outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+    match outcome {
+        Err(StoreError::NotWritable { .. }) => Ok(()),
+        outcome => outcome,
     }
 }
 

@@ -45,6 +45,7 @@ use planish_cache::StoreError;
 use crate::plan::Plan;
 
 pub use budget::{Budget, Share, Total};
+pub(crate) use dispatcher::allow_read_only;
 pub use dispatcher::{Dispatcher, Message, RunOptions, RunResult, Surroundings};
 pub use ending::exit;
 pub use event::{Event, Failed, FailureClass, Finished};

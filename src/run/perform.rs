@@ -45,6 +45,7 @@ pub(super) fn perform(job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result
     let inputs = open_inputs(job, &store)?;
     let stage_host = stage_host(job, kinds, &store, host, &inputs)?;
     let context = context(job, &store, inputs, scratch.path(), &stage_host)?;
+    store.settle()?;
     let (started, clock) = (SystemTime::now(), Instant::now());
     let ended = run_stage(job, kinds, scratch.path(), &context);
     // What a stage that failed or was stopped put into the memo saves the next try as much.

@@ -13,6 +13,22 @@ pub struct Schema<T> {
     pub instances: T,
 }
 
+#[derive(Debug, Serialize)]
+struct Answer<T> {
+    schema: u32,
+    command: &'static str,
+    #[serde(flatten)]
+    fields: T,
+}
+
+/// The answer to a `command` that is not about instances, as JSON text: its fields stand beside `schema` and `command`.
+#[must_use]
+pub fn json_answer<T: Serialize>(command: &'static str, fields: T) -> String {
+    let mut text = serde_json::to_string_pretty(&Answer { schema: 1, command, fields }).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
 /// The answer to `command` as JSON text, with a line end.
 #[must_use]
 pub fn json<T: Serialize>(command: &'static str, instances: T) -> String {

@@ -7,6 +7,7 @@ mod json;
 mod lines;
 mod listing;
 mod progress;
+mod store;
 mod summary;
 mod words;
 
@@ -18,11 +19,13 @@ use crate::cli::CommandError;
 pub use artifact::{ArtifactView, FileView, ResultView, artifact};
 pub use explain::explanations;
 pub use graph::{GraphFormat, graph};
-pub use json::{Schema, json};
+pub use json::{Schema, json, json_answer};
 pub use lines::LineObserver;
 pub use listing::{PlanView, StatusView, plan, status};
 pub use progress::ProgressObserver;
+pub use store::{CollectionView, RootView, VerificationView, VerifyBar, roots};
 pub use summary::{Summary, counts, remarks, settled_counts};
+pub(crate) use words::count;
 
 /// How wide a message may be when no terminal says.
 const DEFAULT_WIDTH: usize = 100;

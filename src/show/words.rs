@@ -14,6 +14,16 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
+/// An age, roughly: `5 s`, `12 min`, `3 h`, `40 days`.
+pub(super) fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// A size: `12 B`, `3.4 kB`, `1.2 MB`.
 pub(super) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
@@ -27,7 +37,7 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// `1 hit`, `2 hits`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
@@ -61,6 +71,13 @@ mod tests {
             [(0.0123, "12 ms"), (0.34, "0.3 s"), (12.4, "12 s"), (59.8, "1 min 00 s"), (185.0, "3 min 05 s"), (3720.0, "1 h 02 min")];
         for (seconds, text) in cases {
             assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn ages_read_well() {
+        for (seconds, text) in [(5, "5 s"), (150, "2 min"), (7300, "2 h"), (172_800, "2 days"), (u64::MAX, "213503982334601 days")] {
+            assert_eq!(age(seconds), text);
         }
     }
 

@@ -10,7 +10,7 @@ pub(crate) mod node;
 pub(crate) mod overlay;
 mod parse;
 pub(crate) mod reference;
-mod resources;
+pub(crate) mod resources;
 mod sets;
 mod shape;
 mod source;

@@ -31,7 +31,8 @@ fn memory(node: &Node) -> Result<u64, Problem> {
     })
 }
 
-fn parse_bytes(text: &str) -> Option<u64> {
+/// How many bytes a size is: `512`, `20GB`, `1.5 GiB`.
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits)?;
     let scale: f64 = match unit.trim() {

@@ -14,3 +14,4 @@ mod programs;
 mod refusals;
 mod settled;
 mod sharing;
+mod store;

@@ -58,7 +58,7 @@ fn damage_of_every_kind_is_found_and_repaired_and_a_dry_run_changes_nothing() {
     let file = |store: &Store| store.layout.object(&Digest::of(b"one"));
     let manifest = |store: &Store| store.layout.object(store.entries().unwrap().next().unwrap().unwrap().outputs.values().next().unwrap());
     let entry = |store: &Store| files_below(&store.layout.index())[0].clone();
-    let cases: [(&str, Damage, usize); 10] = [
+    let cases: [(&str, Damage, usize); 11] = [
         ("a file flipped", |store| overwrite(&store.layout.object(&Digest::of(b"one")), b"onE"), 2),
         ("a file gone", |store| std::fs::remove_file(store.layout.object(&Digest::of(b"one"))).unwrap(), 1),
         ("an entry emptied", |store| std::fs::write(&files_below(&store.layout.index())[0], "").unwrap(), 1),
@@ -66,6 +66,7 @@ fn damage_of_every_kind_is_found_and_repaired_and_a_dry_run_changes_nothing() {
         ("a pack gone", |store| std::fs::remove_file(pack(store)).unwrap(), 1),
         ("a mark gone", |store| std::fs::remove_file(&files_below(&store.layout.parts())[0]).unwrap(), 1),
         ("the stat memo damaged", |store| std::fs::write(store.layout.memo(), "x").unwrap(), 1),
+        ("the snapshot damaged", |store| std::fs::write(store.layout.snapshot(), "x").unwrap(), 1),
         (
             "a link in place of a file",
             |store| {

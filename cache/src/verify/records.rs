@@ -1,9 +1,12 @@
 //! Records of results, roots, and files that can be derived.
 
+use std::path::{Path, PathBuf};
+
 use super::{Check, Fault, Repair};
 use crate::entries::read_entry;
 use crate::index::{self, Decoded, Entry};
 use crate::memo::Memo;
+use crate::snapshot::Snapshot;
 use crate::{Digest, Key, Store, StoreError, fs};
 
 impl Check<'_> {
@@ -60,13 +63,18 @@ impl Check<'_> {
 
     /// The files that only save time.
     pub(super) fn derived(&mut self) -> Result<(), StoreError> {
-        let path = self.store.layout.memo();
-        if fs::stat(&path)?.is_some() && !Memo::is_intact(&path) {
-            self.found(Fault::DamagedMemo, path.clone(), |store| {
-                fs::remove(&path)?;
-                store.save_memo()?;
-                Ok(Repair::Rebuilt)
-            });
+        let (memo, snapshot) = (self.store.layout.memo(), self.store.layout.snapshot());
+        let derived: [(Fault, PathBuf, fn(&Path) -> bool); 2] =
+            [(Fault::DamagedMemo, memo, Memo::is_intact), (Fault::DamagedSnapshot, snapshot, Snapshot::is_intact)];
+        for (fault, path, is_intact) in derived {
+            if fs::stat(&path)?.is_some() && !is_intact(&path) {
+                // What is known by now is written; runs find out the rest again.
+                self.found(fault, path.clone(), |store| {
+                    fs::remove(&path)?;
+                    store.save_memo()?;
+                    Ok(Repair::Rebuilt)
+                });
+            }
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ fn run(plan: &Plan, store: &Store, executor: &dyn Executor, change: impl FnOnce(
     let mut options = RunOptions { total: Total { cpus: 1, memory: 0, gpus: 0 }, fail_fast: false, force: BTreeSet::new(), memo: true };
     change(&mut options);
     let mut history = History::load(store, Path::new("pipeline.toml"), None);
-    let around = Surroundings { store, executor, observer: &mut Nobody, history: &mut history };
+    let around = Surroundings { store, executor, observer: &mut Nobody, history: &mut history, root: None };
     let (sender, receiver) = mpsc::channel();
     Dispatcher::new(plan, around, options, sender).run(&receiver).unwrap()
 }
