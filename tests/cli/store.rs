@@ -69,6 +69,21 @@ fn a_stage_that_left_the_pipeline_is_no_longer_kept_and_a_target_alone_forgets_n
 }
 
 #[test]
+fn a_run_with_nothing_to_do_makes_its_plan_the_latest_again() {
+    let bench = Bench::new(&pipeline("x"));
+    let other = ["run", "--set", "a.environment={ X = \"1\" }"];
+    for _ in 0..2 {
+        bench.ok(&["run"]);
+        bench.ok(&other);
+    }
+    bench.ok(&["run"]).counts(2, 0);
+    // Both stages were made again under --set, with the same bytes: the later stage is shared.
+    assert_eq!(removed(&answer(&bench, &["gc", "--json"])), ["result a"]);
+    bench.ok(&["run"]).counts(2, 0);
+    bench.ok(&other).counts(1, 1);
+}
+
+#[test]
 fn pinned_results_stay() {
     let bench = Bench::new(&pipeline("first"));
     bench.planish(&["pin", "paper"]).complains(2, &["`a` has no result", "planish run"]);
