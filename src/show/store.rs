@@ -128,7 +128,7 @@ impl CollectionView {
             }
         };
         let stay = if self.results_kept == 1 { "stays" } else { "stay" };
-        let sums = format!("{freed}; {} {stay}, {} in all\n", words::count(self.results_kept, "result"), words::size(self.size_bytes),);
+        let sums = format!("{freed}; {} {stay}, {} in all\n", words::count(self.results_kept, "result"), words::size(self.size_bytes));
         [table(&rows), more, sums, self.reasons()].concat()
     }
 

@@ -1,7 +1,5 @@
 //! Records of results, roots, and files that can be derived.
 
-use std::path::{Path, PathBuf};
-
 use super::{Check, Fault, Repair};
 use crate::entries::read_entry;
 use crate::index::{self, Decoded, Entry};
@@ -64,10 +62,9 @@ impl Check<'_> {
     /// The files that only save time.
     pub(super) fn derived(&mut self) -> Result<(), StoreError> {
         let (memo, snapshot) = (self.store.layout.memo(), self.store.layout.snapshot());
-        let derived: [(Fault, PathBuf, fn(&Path) -> bool); 2] =
-            [(Fault::DamagedMemo, memo, Memo::is_intact), (Fault::DamagedSnapshot, snapshot, Snapshot::is_intact)];
-        for (fault, path, is_intact) in derived {
-            if fs::stat(&path)?.is_some() && !is_intact(&path) {
+        let intact = [Memo::is_intact(&memo), Snapshot::is_intact(&snapshot)];
+        for ((fault, path), intact) in [(Fault::DamagedMemo, memo), (Fault::DamagedSnapshot, snapshot)].into_iter().zip(intact) {
+            if !intact && fs::stat(&path)?.is_some() {
                 // What is known by now is written; runs find out the rest again.
                 self.found(fault, path.clone(), |store| {
                     fs::remove(&path)?;
