@@ -97,6 +97,8 @@ pub struct PlannedFile {
     pub name: String,
     /// The path or glob as written.
     pub pattern: String,
+    /// The folder that it is relative to: that of the pipeline file.
+    pub folder: PathBuf,
     /// The regular files it stands for, sorted: name inside the folder that the stage is given, and where the file is.
     pub paths: Vec<(String, PathBuf)>,
 }

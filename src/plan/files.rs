@@ -13,7 +13,7 @@ const MAX_FILES: usize = 100_000;
 pub(super) fn find(folder: &Path, file: &FileSpec) -> Result<PlannedFile, Problem> {
     let pattern = file.pattern.text.as_str();
     match files_of(folder, pattern) {
-        Ok(paths) => Ok(PlannedFile { name: file.name.text.clone(), pattern: pattern.to_owned(), paths }),
+        Ok(paths) => Ok(PlannedFile { name: file.name.text.clone(), pattern: pattern.to_owned(), folder: folder.to_path_buf(), paths }),
         Err(reason) => Err(Problem::new(format!("`files.{}` can't be found: {reason}", file.name.text))
             .at(file.pattern.span, "here")
             .help(format!("paths are relative to the pipeline file; looked for {}", folder.join(pattern).display()))),

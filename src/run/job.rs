@@ -62,6 +62,10 @@ pub enum JobInput {
 pub struct JobFiles {
     /// Whether the pipeline named exactly one file (no pattern, no folder).
     pub single: bool,
+    /// The path or glob as written.
+    pub pattern: String,
+    /// The folder that it is relative to.
+    pub folder: PathBuf,
     /// Name inside the folder → where the file is.
     pub paths: BTreeMap<String, PathBuf>,
 }

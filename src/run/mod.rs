@@ -30,6 +30,7 @@ mod resolve;
 mod settled;
 mod signals;
 mod slot;
+mod sources;
 mod standing;
 mod worker;
 

@@ -20,6 +20,7 @@ use super::job::{Job, JobInput};
 use super::memo::StageHost;
 use super::program::{self, Program};
 use super::provenance::Provenance;
+use super::sources::Sources;
 
 /// How often a worker looks whether the other run has finished.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
@@ -41,6 +42,7 @@ pub(super) fn perform(job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result
         let note = Some("another run made the result in the meantime".to_owned());
         return Ok(Finished { outputs: entry.outputs, ran: false, seconds: 0.0, note });
     }
+    let sources = Sources::begin(job, &store)?;
     let scratch = store.scratch()?;
     let inputs = open_inputs(job, &store)?;
     let stage_host = stage_host(job, kinds, &store, host, &inputs)?;
@@ -51,6 +53,11 @@ pub(super) fn perform(job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result
     // What a stage that failed or was stopped put into the memo saves the next try as much.
     stage_host.finish();
     ended?;
+    if let Err(spoiled) = sources.end() {
+        // Checkpoints hold what the stage made of what it read.
+        store.remove_checkpoints(&job.key)?;
+        return Err(spoiled);
+    }
     let seconds = clock.elapsed().as_secs_f64();
     let provenance = Provenance::of(job, started, seconds, host.facts());
     let finished = publish(job, &store, &context.outputs, &provenance)?;
@@ -164,6 +171,7 @@ fn run_program(job: &Job, scratch: &Path, context: &Context<'_>) -> Result<(), F
         command: &parameters.command,
         environment: &parameters.environment,
         single_files: &single_files,
+        outputs: &job.outputs,
         sandbox: &scratch.join("sandbox"),
         log: &job.log,
     };
@@ -182,7 +190,6 @@ fn publish(job: &Job, store: &Store, outputs: &Path, provenance: &Provenance) ->
     for name in &job.outputs {
         digests.insert(name.clone(), ingest(store, &outputs.join(name), name)?);
     }
-    check_files(job, store)?;
     let unwritable = |e: serde_json::Error| Failed::internal(format!("the result's record does not serialise: {e}"));
     let entry = Entry {
         version: ENTRY_VERSION,
@@ -216,18 +223,4 @@ fn ingest(store: &Store, folder: &Path, name: &str) -> Result<Digest, Failed> {
         return Err(Failed::stage(format!("the stage wrote nothing to its output `{name}`")).hint(hint));
     }
     Ok(digest)
-}
-
-/// Files that were edited while the stage ran make its result nobody's.
-fn check_files(job: &Job, store: &Store) -> Result<(), Failed> {
-    for (name, files) in &job.files {
-        for (inner, path) in &files.paths {
-            let expected = job.parts.files.get(name).and_then(|folder| folder.get(inner));
-            if store.hash_file(path).ok().as_ref() != expected {
-                let message = format!("{} (in `files.{name}`) was edited while the stage ran; the result was not stored", path.display());
-                return Err(Failed::stage(message).hint("run again"));
-            }
-        }
-    }
-    Ok(())
 }

@@ -204,8 +204,10 @@ pub(super) fn job_inputs(instance: &Instance, parts: &KeyParts) -> BTreeMap<Stri
 #[must_use]
 pub(super) fn job_files(instance: &Instance) -> BTreeMap<String, JobFiles> {
     let files = instance.files.iter().map(|file| {
-        let paths = file.paths.iter().map(|(inner, path)| (inner.clone(), std::path::absolute(path).unwrap_or_else(|_| path.clone())));
-        (file.name.clone(), JobFiles { single: is_single(file), paths: paths.collect() })
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let paths = file.paths.iter().map(|(inner, path)| (inner.clone(), absolute(path))).collect();
+        let (pattern, folder) = (file.pattern.clone(), absolute(&file.folder));
+        (file.name.clone(), JobFiles { single: is_single(file), pattern, folder, paths })
     });
     files.collect()
 }
@@ -226,6 +228,7 @@ mod tests {
         let file = |pattern: &str, inner: &str, path: &str| PlannedFile {
             name: "x".to_owned(),
             pattern: pattern.to_owned(),
+            folder: PathBuf::from("here"),
             paths: vec![(inner.to_owned(), PathBuf::from(path))],
         };
         assert!(is_single(&file("a.txt", "a.txt", "here/a.txt")));

@@ -72,12 +72,34 @@ fn a_program_that_is_not_there_is_named() {
 
 #[test]
 fn a_file_that_is_edited_meanwhile_spoils_the_result() {
-    let bench = Bench::new(&shell("a", "echo edited > @/source; echo x > {outputs.out}/x", "files.source = \"source\""));
+    let bench =
+        Bench::new(&shell("a", "grep -q edited @/source || echo edited > @/source; echo x > {outputs.out}/x", "files.source = \"source\""));
     bench.write("source", "before");
     bench.planish(&["run"]).complains(1, &["source (in `files.source`) was edited while the stage ran; the result was not stored"]);
-    // Its bytes are what the program writes now, so this time nothing changes.
+    // This time nothing changes.
     bench.ok(&["run"]).counts(0, 1);
     bench.ok(&["run"]).counts(1, 0);
+}
+
+#[test]
+fn files_that_change_meanwhile_are_named_whatever_happens_to_them() {
+    let cases = [
+        ("echo edited > @/data/1.txt", "1.txt (in `files.all`) was edited while the stage ran"),
+        // Changed back: what the stage read in between is not what its key says.
+        ("cp @/data/1.txt @/old; echo edited > @/data/1.txt; sleep 0.01; cp @/old @/data/1.txt", "1.txt (in `files.all`) was edited"),
+        ("rm @/data/2.txt", "2.txt (in `files.all`) was removed while the stage ran"),
+        ("echo new > @/data/3.txt", "3.txt (in `files.all`) was added while the stage ran"),
+    ];
+    for (change, message) in cases {
+        for pattern in ["data/*.txt", "data"] {
+            let bench = Bench::new(&shell("a", &format!("{change}; echo x > {{outputs.out}}/x"), &format!("files.all = \"{pattern}\"")));
+            std::fs::create_dir(bench.path("data")).unwrap();
+            bench.write("data/1.txt", "one");
+            bench.write("data/2.txt", "two");
+            bench.planish(&["run"]).complains(1, &[message, "the result was not stored", "hint: run again"]);
+            assert_eq!(bench.standings(), ["failed"]);
+        }
+    }
 }
 
 #[test]

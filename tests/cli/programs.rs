@@ -12,11 +12,12 @@ fn a_program_sees_the_declared_environment_and_little_else() {
     let output = bench.command(&["run"]).env("SECRET", "1").output().unwrap();
     assert!(output.status.success());
     let text = bench.result("a", "out/env");
-    let names: Vec<&str> = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-    for name in ["WORD", "PLACE", "PATH", "HOME", "TMPDIR", "LANG", "OMP_NUM_THREADS"] {
-        assert!(names.contains(&name), "{name} in {names:?}");
-    }
-    assert!(!names.contains(&"SECRET"));
+    let mut names: Vec<&str> = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+    // The shell adds these.
+    names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
+    names.sort_unstable();
+    let known = ["HOME", "LANG", "OMP_NUM_THREADS", "PATH", "PLACE", "RAYON_NUM_THREADS", "TMPDIR", "WORD"];
+    assert_eq!(names, known);
     assert!(text.contains("WORD=a b\n"));
     let private = bench.path(".planish/tmp").to_str().unwrap().to_owned();
     for line in text.lines().filter(|line| line.starts_with("HOME=") || line.starts_with("PLACE=")) {
@@ -26,12 +27,41 @@ fn a_program_sees_the_declared_environment_and_little_else() {
 }
 
 #[test]
-fn inputs_are_copies_that_can_be_spoiled_without_harm() {
-    let spoil = "chmod u+w {inputs.a}/x; echo spoiled > {inputs.a}/x; cp {inputs.a}/x {outputs.out}/x";
-    let bench = Bench::new(&(shell("a", "echo good > {outputs.out}/x", "") + &shell("b", spoil, "inputs.a = \"a\"")));
+fn a_program_that_edits_its_inputs_harms_nobody_and_leaves_no_result() {
+    let spoil =
+        |place: &str| format!("cp {place} copy; echo mine > copy; chmod u+w {place}; echo spoiled > {place}; cp copy {{outputs.out}}/x");
+    let bench = Bench::new(
+        &(shell("a", "echo good > {outputs.out}/x", "")
+            + &shell("b", &spoil("{inputs.a}/x"), "inputs.a = \"a\"")
+            + &shell("c", &spoil("{files.f}"), "files.f = \"f\"")),
+    );
+    bench.write("f", "good\n");
+    let said = bench.planish(&["run"]);
+    let (input, file) = ("failed: b: the program edited what it was given: inputs/a/x; the result was not stored", "given: files/f/f;");
+    said.complains(1, &[input, file, "hint: let it copy the file into its working directory"]);
+    assert_eq!((bench.result("a", "out/x").as_str(), bench.read("f").as_str()), ("good\n", "good\n"));
+    assert_eq!(bench.standings(), ["fresh", "failed", "failed"]);
+}
+
+#[test]
+fn what_no_output_declares_is_noted_and_not_kept() {
+    let script = "echo x > {outputs.out}/x; mkdir deep; echo s > deep/stray; mkdir {outputs.out}/../other; touch a b c d e";
+    let bench = Bench::new(&(shell("a", script, "") + &shell("clean", "echo x > {outputs.out}/x", "")));
     bench.ok(&["run"]);
-    assert_eq!((bench.result("a", "out/x").as_str(), bench.result("b", "out/x").as_str()), ("good\n", "spoiled\n"));
-    bench.ok(&["run"]).counts(2, 0);
+    let log = bench.ok(&["log", "a"]).out;
+    assert_eq!(log, "planish: not kept, for no output declares it: a, b, c, d, deep/stray and 2 more\n");
+    assert_eq!(bench.ok(&["log", "clean"]).out, "");
+    let view = bench.json(&["show", "a", "--json"]);
+    assert_eq!(view[0]["outputs"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn no_shell_reads_what_the_user_wrote() {
+    let bench = Bench::new(
+        "[stages.a]\nrun = \"command\"\nparams.outputs = [\"out\"]\n\
+        params.command = [\"cp\", \"$HOME\", \"*\", \"a b;c\", \"`id`\", \"{outputs.out}\"]\n",
+    );
+    bench.planish(&["run"]).complains(1, &["`cp` ended with exit code 1", "'$HOME'", "'*'", "'a b;c'", "'`id`'"]);
 }
 
 #[test]

@@ -89,7 +89,9 @@ fn a_file_that_is_edited_meanwhile_spoils_the_result() {
     let mut job = job(store.root(), "misbehave", json!({ "Edit": source }));
     let digest = store.hash_file(&source).unwrap();
     job.parts.files.insert("source".to_owned(), BTreeMap::from([("source".to_owned(), digest)]));
-    job.files.insert("source".to_owned(), JobFiles { single: true, paths: BTreeMap::from([("source".to_owned(), source)]) });
+    let paths = BTreeMap::from([("source".to_owned(), source)]);
+    let files = JobFiles { single: true, pattern: "source".to_owned(), folder: folder.path().to_path_buf(), paths };
+    job.files.insert("source".to_owned(), files);
     job.key = key(&job.parts);
     let failed = do_job(&job, false).0.unwrap_err();
     assert!(failed.message.contains("was edited while the stage ran"), "{}", failed.message);
