@@ -69,16 +69,52 @@ impl Store {
         Ok(Ingested { digest, size: before.size, executable: before.executable })
     }
 
+    /// Like [`Store::ingest`], but takes the file itself where it can.
+    pub(crate) fn take(&self, path: &Path) -> Result<Ingested, StoreError> {
+        let (mut file, before) = fs::open(path, Links::Refuse)?;
+        // Under another name it could still be written to.
+        if fs::has_other_names(&file, path)? {
+            return self.ingest(path);
+        }
+        let digest = fs::hash(&mut file, path, before.size)?;
+        if fs::stat_open(&file, path)? != before {
+            return Err(StoreError::Changed { path: path.to_path_buf() });
+        }
+        self.rely_on(&digest)?;
+        if self.find_blob(&digest)?.is_none() && self.take_in(&file, path, &digest).is_err() {
+            // It may be somebody else's, or on another file system; a copy is ours in any case.
+            return self.ingest(path);
+        }
+        self.settle()?;
+        Ok(Ingested { digest, size: before.size, executable: before.executable })
+    }
+
+    /// Makes a file visible as the blob `digest`, and as nothing else.
+    fn take_in(&self, file: &std::fs::File, path: &Path, digest: &Digest) -> Result<(), StoreError> {
+        let target = self.layout.object(digest);
+        fs::set_mode(file, READ_ONLY, path)?;
+        if self.syncs() {
+            fs::sync(file, path)?;
+        }
+        let shard = make_shard(&target, self.syncs())?;
+        let guard = self.exclusive(LOCK)?;
+        fs::rename(path, &target)?;
+        drop(guard);
+        if self.syncs() { fs::sync_folder(&shard) } else { Ok(()) }
+    }
+
     /// Makes a finished temporary file visible as the blob `digest`.
     fn place(&self, temp: Temp, digest: &Digest) -> Result<(), StoreError> {
         let path = self.layout.object(digest);
         temp.set_mode(READ_ONLY)?;
-        temp.sync()?;
-        let shard = make_shard(&path)?;
+        if self.syncs() {
+            temp.sync()?;
+        }
+        let shard = make_shard(&path, self.syncs())?;
         let guard = self.exclusive(LOCK)?;
         temp.publish(&path)?;
         drop(guard);
-        fs::sync_folder(&shard)
+        if self.syncs() { fs::sync_folder(&shard) } else { Ok(()) }
     }
 
     /// Where the blob `digest` is, after verifying it; `None` when it is absent or was damaged and set aside.
@@ -175,10 +211,11 @@ impl Store {
     }
 }
 
-/// The folder of `path`, made if need be and on the disk.
-pub(crate) fn make_shard(path: &Path) -> Result<PathBuf, StoreError> {
+/// The folder of `path`, made if need be, and with `sync` on the disk.
+pub(crate) fn make_shard(path: &Path, sync: bool) -> Result<PathBuf, StoreError> {
     let shard = path.parent().unwrap_or(path).to_path_buf();
     if fs::create_folder(&shard)?
+        && sync
         && let Some(parent) = shard.parent()
     {
         fs::sync_folder(parent)?;

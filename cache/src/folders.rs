@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::blobs::Ingested;
 use crate::fs::{self, FileKind, Links, Temp};
 use crate::tree::{self, Tree, TreeFile};
 use crate::{Digest, FileName, Notice, Store, StoreError};
@@ -24,6 +25,19 @@ impl Store {
     /// [`StoreError::Refused`] for a link, a special file or a name that is not a [`FileName`]; [`StoreError::Changed`];
     /// [`StoreError::DiskFull`] and the like.
     pub fn ingest_folder(&self, dir: &Path) -> Result<(Digest, Tree), StoreError> {
+        self.gather(dir, &|path| self.ingest(path))
+    }
+
+    /// Like [`Store::ingest_folder`], but where it can the store takes the files themselves instead of copies, and they are gone from `dir`.
+    /// Nobody may have them open for writing; if somebody has, the next read finds the blob damaged.
+    ///
+    /// # Errors
+    /// As [`Store::ingest_folder`].
+    pub fn take_folder(&self, dir: &Path) -> Result<(Digest, Tree), StoreError> {
+        self.gather(dir, &|path| self.take(path))
+    }
+
+    fn gather(&self, dir: &Path, ingest: &dyn Fn(&Path) -> Result<Ingested, StoreError>) -> Result<(Digest, Tree), StoreError> {
         let mut tree = Tree::default();
         let mut pending: Vec<(PathBuf, Option<FileName>)> = vec![(dir.to_path_buf(), None)];
         while let Some((folder, prefix)) = pending.pop() {
@@ -34,7 +48,7 @@ impl Store {
                 match fs::stat(&path)?.map(|stat| stat.kind) {
                     Some(FileKind::Folder) => pending.push((path, Some(name))),
                     Some(FileKind::Regular) => {
-                        let file = self.ingest(&path)?;
+                        let file = ingest(&path)?;
                         tree.files.insert(name, TreeFile { digest: file.digest, size: file.size, executable: file.executable });
                     }
                     Some(FileKind::Link) => return Err(StoreError::refused(&path, "it is a symbolic link")),

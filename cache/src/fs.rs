@@ -281,14 +281,49 @@ pub(crate) fn write_all(mut file: &File, bytes: &[u8], path: &Path) -> Result<()
     file.write_all(bytes).map_err(failed(Action::Write, path))
 }
 
+/// Whether a file has more than one name.
+pub(crate) fn has_other_names(file: &File, path: &Path) -> Result<bool> {
+    file.metadata().map(|metadata| metadata.nlink() != 1).map_err(failed(Action::Examine, path))
+}
+
+/// Sets the permission bits of an open file.
+pub(crate) fn set_mode(file: &File, mode: u32, path: &Path) -> Result<()> {
+    file.set_permissions(Permissions::from_mode(mode)).map_err(failed(Action::Write, path))
+}
+
+/// Waits until the bytes of an open file are on the disk.
+pub(crate) fn sync(file: &File, path: &Path) -> Result<()> {
+    file.sync_all().map_err(failed(Action::Sync, path))
+}
+
 /// Waits until the names in `folder` are on the disk.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(failed(Action::Sync, folder))
 }
 
+/// Waits until everything on the file system of `folder` is on the disk.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync_all(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|f| Ok(rustix::fs::syncfs(f)?)).map_err(failed(Action::Sync, folder))
+}
+
+/// Elsewhere each file was flushed when it was written.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync_all(_: &Path) -> Result<()> {
+    Ok(())
+}
+
 /// Moves `from` to `to` on the same file system.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).map_err(failed(Action::Rename, from))
+}
+
+/// Moves `from` to `to` if nothing is there; whether it was moved. Not every file system can do that.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, rustix::fs::RenameFlags::NOREPLACE).is_ok();
+    #[cfg(not(target_os = "linux"))]
+    return false;
 }
 
 /// Makes the folder `path`, unless it is there; whether it was made.

@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use crate::store::lock;
 use crate::{StoreError, fs};
 
 /// A held lock file. Dropping it, or the death of its process, frees the lock; dropping removes the file.
 #[derive(Debug)]
 pub(crate) struct Claim {
     path: PathBuf,
-    /// The lock is on this open file: closing it frees the lock.
-    _file: File,
+    /// The lock is on this open file: closing it frees the lock. `None` once it is a spare one.
+    file: Option<File>,
 }
 
 impl Claim {
@@ -38,25 +40,79 @@ impl Claim {
         }
     }
 
+    /// Takes the lock on `path` with a spare file, if nothing is at `path`; `None` says only that it has to be tried otherwise.
+    pub(crate) fn with(spare: Spare, path: &Path) -> Option<Self> {
+        // Somebody who waited for its former lock may have it for a moment.
+        if !fs::try_lock(&spare.file, &spare.path).ok()? || !fs::rename_new(&spare.path, path) {
+            drop(fs::remove(&spare.path));
+            return None;
+        }
+        Some(Claim { path: path.to_path_buf(), file: Some(spare.file) })
+    }
+
+    /// Frees the lock and keeps its file as `to`.
+    fn set_aside(mut self, to: PathBuf) -> Option<Spare> {
+        // Still locked here, so nobody else's file can be moved.
+        fs::rename(&self.path, &to).ok()?;
+        let file = self.file.take()?;
+        file.unlock().ok()?;
+        Some(Spare { path: to, file })
+    }
+
     /// The claim, unless the file was removed by its last owner between opening and locking: then the lock is on nothing.
     fn check(file: File, path: &Path) -> Result<Option<Self>, StoreError> {
         let held = fs::stat_open(&file, path)?;
         let current = fs::stat(path)?;
         let same = current.is_some_and(|current| (current.device, current.inode) == (held.device, held.inode));
-        Ok(same.then(|| Claim { path: path.to_path_buf(), _file: file }))
+        Ok(same.then(|| Claim { path: path.to_path_buf(), file: Some(file) }))
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         // Still locked here, so nobody else's file can be removed. A file that stays is only untidy.
-        let _ = fs::remove(&self.path);
+        if self.file.is_some() {
+            let _ = fs::remove(&self.path);
+        }
     }
 }
 
+/// A lock file that is under no lock's name at the moment. Making and removing a file for each of many short locks costs more than
+/// renaming one.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    path: PathBuf,
+    file: File,
+}
+
+/// Where a process keeps its spare lock file.
+pub(crate) type SpareSlot = Arc<Mutex<Option<Spare>>>;
+
 /// The lock of a key: its holder is the one who makes the key's result.
 #[derive(Debug)]
-pub struct KeyLock(#[expect(dead_code, reason = "held for its Drop")] pub(crate) Claim);
+pub struct KeyLock {
+    claim: Option<Claim>,
+    spare: SpareSlot,
+    /// Where a spare lock file may be kept.
+    folder: Option<PathBuf>,
+}
+
+impl KeyLock {
+    /// Keeps a claim; when it is dropped its file goes to the private `folder`, if there is one, for the next claim.
+    pub(crate) fn new(claim: Claim, spare: &SpareSlot, folder: Option<PathBuf>) -> Self {
+        KeyLock { claim: Some(claim), spare: Arc::clone(spare), folder }
+    }
+}
+
+impl Drop for KeyLock {
+    fn drop(&mut self) {
+        let (Some(claim), Some(folder)) = (self.claim.take(), &self.folder) else { return };
+        let mut spare = lock(&self.spare);
+        if spare.is_none() {
+            *spare = claim.set_aside(folder.join("lock"));
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

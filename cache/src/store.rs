@@ -1,11 +1,12 @@
 //! The store itself: opening it, its locks, folders and memo. Blobs, folders and entries have files of their own.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::layout::{LOCKS, Layout};
 use crate::lease::Lease;
-use crate::lock::Claim;
+use crate::lock::{Claim, SpareSlot};
 use crate::memo::Memo;
 use crate::snapshot::Snapshot;
 use crate::{Digest, Key, KeyLock, Notice, Scratch, StoreError, fs, scratch};
@@ -25,6 +26,9 @@ pub struct Store {
     /// Where this process keeps its temporary files; made when first needed.
     private: Mutex<Option<Scratch>>,
     pub(crate) lease: Mutex<Lease>,
+    spare: SpareSlot,
+    /// Whether results may reach the disk later; see [`Store::defer_syncs`].
+    deferred: AtomicBool,
 }
 
 impl Store {
@@ -46,6 +50,8 @@ impl Store {
             notices: Mutex::default(),
             private: Mutex::default(),
             lease: Mutex::default(),
+            spare: SpareSlot::default(),
+            deferred: AtomicBool::new(false),
         })
     }
 
@@ -84,7 +90,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotWritable`] and the like.
     pub fn lock(&self, key: &Key) -> Result<KeyLock, StoreError> {
-        Claim::wait(&self.layout.lock(&key.to_string())).map(KeyLock)
+        Claim::wait(&self.layout.lock(&key.to_string())).map(|claim| self.key_lock(claim))
     }
 
     /// The lock of `key`, or `None` when somebody has it.
@@ -92,7 +98,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotWritable`] and the like.
     pub fn try_lock(&self, key: &Key) -> Result<Option<KeyLock>, StoreError> {
-        Ok(Claim::attempt(&self.layout.lock(&key.to_string()))?.map(KeyLock))
+        let path = self.layout.lock(&key.to_string());
+        let spare = lock(&self.spare).take();
+        if let Some(claim) = spare.and_then(|spare| Claim::with(spare, &path)) {
+            return Ok(Some(self.key_lock(claim)));
+        }
+        Ok(Claim::attempt(&path)?.map(|claim| self.key_lock(claim)))
+    }
+
+    fn key_lock(&self, claim: Claim) -> KeyLock {
+        KeyLock::new(claim, &self.spare, self.temporaries().ok())
     }
 
     /// The folder for the checkpoints of `key`, made if need be. Use it only while holding the key's lock.
@@ -144,6 +159,26 @@ impl Store {
         let mut temp = fs::Temp::create(&self.temporaries()?)?;
         temp.write(bytes)?;
         temp.publish(path)
+    }
+
+    /// From now on results that this process makes are not flushed to the disk one by one: somebody calls [`Store::sync_all`] before they
+    /// are reported as kept. A machine that stops before that may lose them, and never serves anything wrong: every read is verified.
+    /// Does nothing where the system can't flush a whole file system.
+    pub fn defer_syncs(&self) {
+        self.deferred.store(cfg!(target_os = "linux"), Ordering::Relaxed);
+    }
+
+    /// Waits until everything in the store is on the disk, whichever process wrote it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the disk fails.
+    pub fn sync_all(&self) -> Result<(), StoreError> {
+        fs::sync_all(self.root())
+    }
+
+    /// Whether each result is flushed to the disk when it is made.
+    pub(crate) fn syncs(&self) -> bool {
+        !self.deferred.load(Ordering::Relaxed)
     }
 
     /// What was noticed and treated as a miss since the last call.

@@ -102,6 +102,8 @@ pub struct Dispatcher<'a> {
     budget: Budget,
     ending: Ending,
     interrupted: bool,
+    /// Whether there are results that may not be on the disk yet.
+    unsynced: bool,
     sender: Sender<Message>,
 }
 
@@ -122,6 +124,7 @@ impl<'a> Dispatcher<'a> {
             budget: Budget::new(options.total),
             ending: Ending::No,
             interrupted: false,
+            unsynced: false,
             sender,
             around,
             options,
@@ -144,6 +147,7 @@ impl<'a> Dispatcher<'a> {
                 *slot = Slot::Over(Outcome::NotStarted);
             }
         }
+        self.sync_results()?;
         let saved = self.around.history.save(self.around.store);
         // Where nothing ran, nothing has to be written: a store that can only be read will do.
         if self.recorder.has_news() || self.recorder.has_begun() {
@@ -236,10 +240,20 @@ impl<'a> Dispatcher<'a> {
         Ok(())
     }
 
+    /// Many small results reach the disk together.
+    fn sync_results(&mut self) -> Result<(), StoreError> {
+        if self.unsynced {
+            self.around.store.sync_all()?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+
     /// Writes what happened, unless that was done only just now.
     fn write_if_due(&mut self) -> Result<(), StoreError> {
         if self.recorder.has_news() && self.pace.is_due() {
             let begun = Instant::now();
+            self.sync_results()?;
             self.recorder.write()?;
             self.around.history.save(self.around.store)?;
             self.pace.wrote(begun);
@@ -276,6 +290,8 @@ impl<'a> Dispatcher<'a> {
             Event::Progress(progress) => self.around.observer.notice(Notice::Progress { instance, progress: &progress }),
             Event::Finished(finished) => active.result = Some(Ok(finished)),
             Event::Failed(failed) => active.result = Some(Err(failed)),
+            // Executors keep this to themselves.
+            Event::Idle => {}
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Event {
     Finished(Finished),
     /// There is no result.
     Failed(Failed),
+    /// The worker left nothing behind and takes another job; it has told how the last one ended.
+    Idle,
 }
 
 /// The result of an instance is in the store.

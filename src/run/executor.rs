@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::event::Event;
 use super::job::Job;
+use super::pool::Pool;
 
 /// What an executor reports about one worker; nothing follows [`Report::Exited`].
 #[derive(Debug)]
@@ -45,10 +46,10 @@ pub trait Running {
 }
 
 /// Workers on this machine: child processes of the same executable.
-#[derive(Clone, Debug)]
 pub struct Local {
     executable: PathBuf,
     environment: &'static [(&'static str, &'static str)],
+    pool: Pool,
 }
 
 impl Local {
@@ -60,7 +61,21 @@ impl Local {
     pub fn of_this_process(environment: &'static [(&'static str, &'static str)]) -> std::io::Result<Self> {
         let link = PathBuf::from("/proc/self/exe");
         let executable = if link.exists() { link } else { std::env::current_exe()? };
-        Ok(Local { executable, environment })
+        Ok(Local { executable, environment, pool: Pool::default() })
+    }
+
+    fn command(&self, stderr: Stdio) -> Command {
+        let mut command = Command::new(&self.executable);
+        command
+            .arg0("planish")
+            .arg("worker")
+            .envs(self.environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            // Ctrl-C in a terminal must reach the engine only: it stops its workers in order.
+            .process_group(0);
+        command
     }
 }
 
@@ -68,38 +83,37 @@ impl Executor for Local {
     fn start(&self, job: &Job, tell: Tell) -> std::io::Result<Box<dyn Running>> {
         let mut line = serde_json::to_string(job)?;
         line.push('\n');
+        if job.may_share_worker() {
+            let worker = self.pool.start(&line, tell, || self.command(Stdio::null()).spawn())?;
+            return Ok(Box::new(worker));
+        }
         let log = File::options().create(true).append(true).open(&job.log)?;
         let threads = job.threads.to_string();
-        let mut command = Command::new(&self.executable);
-        command
-            .arg0("planish")
-            .arg("worker")
-            .envs(self.environment.iter().copied())
-            .env("RAYON_NUM_THREADS", &threads)
-            .env("OMP_NUM_THREADS", &threads)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log.try_clone()?)
-            // Ctrl-C in a terminal must reach the engine only: it stops its workers in order.
-            .process_group(0);
+        let mut command = self.command(log.try_clone()?.into());
+        command.env("RAYON_NUM_THREADS", &threads).env("OMP_NUM_THREADS", &threads);
         if let Some(gpus) = &job.gpus {
             command.env("CUDA_VISIBLE_DEVICES", gpus);
         }
         let mut child = command.spawn()?;
-        let stdin = Arc::new(Mutex::new(child.stdin.take()));
-        let group = Arc::new(Mutex::new(Pid::from_raw(i32::try_from(child.id()).unwrap_or_default())));
-        let worker = LocalWorker { stdin: Arc::clone(&stdin), group: Arc::clone(&group) };
+        let worker = LocalWorker::of(&mut child);
+        let started = worker.clone();
         std::thread::Builder::new().name(format!("worker {}", job.instance)).spawn(move || {
-            send(&stdin, &line);
+            started.send(&line);
             if let Some(stdout) = child.stdout.take() {
                 forward(BufReader::new(stdout), log, &tell);
             }
-            match reap(child, &group) {
+            match reap(child, started.group()) {
                 Ok(status) => tell(Report::Exited(status)),
                 Err(error) => tell(Report::Lost(error)),
             }
         })?;
         Ok(Box::new(worker))
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.pool.close();
     }
 }
 
@@ -117,7 +131,7 @@ fn forward(mut lines: impl BufRead, mut log: impl Write, tell: &Tell) {
 }
 
 /// Waits for the worker, ends what it may have left in its process group, and collects it.
-fn reap(mut child: Child, group: &Mutex<Option<Pid>>) -> std::io::Result<ExitStatus> {
+pub(super) fn reap(mut child: Child, group: &Mutex<Option<Pid>>) -> std::io::Result<ExitStatus> {
     if let Some(pid) = *group.lock().unwrap_or_else(PoisonError::into_inner) {
         // Not collected yet: as long as it is a zombie, its number can't be given to another process.
         while let Err(error) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -134,28 +148,47 @@ fn reap(mut child: Child, group: &Mutex<Option<Pid>>) -> std::io::Result<ExitSta
     child.wait()
 }
 
-struct LocalWorker {
+/// A worker that is a child of this process.
+#[derive(Clone)]
+pub(super) struct LocalWorker {
     stdin: Arc<Mutex<Option<ChildStdin>>>,
     /// `None` once the worker was collected.
     group: Arc<Mutex<Option<Pid>>>,
 }
 
+impl LocalWorker {
+    /// The worker that `child` is, which leads a process group of its own.
+    pub(super) fn of(child: &mut Child) -> Self {
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
+        LocalWorker { stdin: Arc::new(Mutex::new(child.stdin.take())), group: Arc::new(Mutex::new(group)) }
+    }
+
+    pub(super) fn group(&self) -> &Mutex<Option<Pid>> {
+        &self.group
+    }
+
+    /// Writes to a worker that may be gone already; then there is nobody to tell.
+    pub(super) fn send(&self, text: &str) {
+        if let Some(stdin) = self.stdin.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            drop(stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()));
+        }
+    }
+
+    /// Tells the worker that nothing more comes.
+    pub(super) fn close(&self) {
+        drop(self.stdin.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
 impl Running for LocalWorker {
     fn stop(&self) {
-        send(&self.stdin, "stop\n");
+        self.send("stop\n");
     }
 
     fn kill(&self) {
         if let Some(pid) = *self.group.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = kill_process_group(pid, Signal::KILL);
         }
-    }
-}
-
-/// Writes to a worker that may be gone already; then there is nobody to tell.
-fn send(stdin: &Mutex<Option<ChildStdin>>, text: &str) {
-    if let Some(stdin) = stdin.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-        drop(stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()));
     }
 }
 

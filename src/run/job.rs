@@ -7,6 +7,7 @@ use planish_cache::{Digest, Key};
 use planish_contract::Coordinates;
 use serde::{Deserialize, Serialize};
 
+use crate::command;
 use crate::key::KeyParts;
 
 /// What one worker is to do: everything that it needs, frozen when it is started.
@@ -68,4 +69,19 @@ pub struct JobFiles {
     pub folder: PathBuf,
     /// Name inside the folder → where the file is.
     pub paths: BTreeMap<String, PathBuf>,
+}
+
+impl Job {
+    /// Whether the worker may take other jobs before and after this one: starting a process costs more than many a program does. What
+    /// stages do stays in a process of its own, and so does what a worker's environment says (GPUs).
+    #[must_use]
+    pub fn may_share_worker(&self) -> bool {
+        self.is_program() && self.gpus.is_none() && cfg!(target_os = "linux")
+    }
+
+    /// Whether a program does the work.
+    #[must_use]
+    pub fn is_program(&self) -> bool {
+        self.kind == command::NAME
+    }
 }

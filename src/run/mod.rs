@@ -19,7 +19,9 @@ mod job;
 mod machine;
 mod memo;
 mod observer;
+mod orphans;
 mod perform;
+mod pool;
 mod priority;
 mod program;
 mod provenance;
@@ -33,6 +35,7 @@ mod slot;
 mod sources;
 mod standing;
 mod worker;
+mod workplace;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use planish_cache::{Digest, ENTRY_VERSION, Entry, KeyLock, Published, Store};
+use planish_cache::{Digest, ENTRY_VERSION, Entry, KeyLock, Published, Scratch, Store};
 use planish_contract::{AnyStage, Context, Failure, Folder, Gathered, Host, Input};
 use serde::Deserialize;
 
@@ -21,35 +21,71 @@ use super::memo::StageHost;
 use super::program::{self, Program};
 use super::provenance::Provenance;
 use super::sources::Sources;
+use super::{orphans, workplace};
 
 /// How often a worker looks whether the other run has finished.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Refuses the job of an engine that is another build.
+///
+/// # Errors
+/// Then nothing may be done for it.
+pub(super) fn check_build(job: &Job) -> Result<(), Failed> {
+    if job.build_id == BUILD_ID {
+        return Ok(());
+    }
+    let message = "planish was rebuilt while the run went on: this worker is another build than its engine";
+    Err(Failed::stage(message).hint("run again with the new build"))
+}
 
 /// Does `job` and publishes its result.
 ///
 /// # Errors
 /// Why there is no result; then nothing was published.
+#[cfg(test)]
 pub(super) fn perform(job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result<Finished, Failed> {
-    if job.build_id != BUILD_ID {
-        let message = "planish was rebuilt while the run went on: this worker is another build than its engine";
-        return Err(Failed::stage(message).hint("run again with the new build"));
-    }
-    let store = Store::open(&job.store)?;
-    let _lock = lock(&store, job, host)?;
+    check_build(job)?;
+    let place = Place { store: &Store::open(&job.store)?, scratch: &mut None };
+    perform_in(place, job, kinds, host)
+}
+
+/// Where a job is done.
+pub(super) struct Place<'a> {
+    /// Its store.
+    pub(super) store: &'a Store,
+    /// The folder that the worker used before, and may use again.
+    pub(super) scratch: &'a mut Option<Scratch>,
+}
+
+/// Does `job` in its store, which is open, and publishes its result.
+///
+/// # Errors
+/// Why there is no result; then nothing was published.
+pub(super) fn perform_in(place: Place<'_>, job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result<Finished, Failed> {
+    let store = place.store;
+    let _lock = lock(store, job, host)?;
     if !job.force
         && let Some(entry) = store.get(&job.key)?
     {
         let note = Some("another run made the result in the meantime".to_owned());
         return Ok(Finished { outputs: entry.outputs, ran: false, seconds: 0.0, note });
     }
-    let sources = Sources::begin(job, &store)?;
-    let scratch = store.scratch()?;
-    let inputs = open_inputs(job, &store)?;
-    let stage_host = stage_host(job, kinds, &store, host, &inputs)?;
-    let context = context(job, &store, inputs, scratch.path(), &stage_host)?;
+    let sources = Sources::begin(job, store)?;
+    let scratch = workplace::prepare(place.scratch.take(), job, store)?;
+    let outcome = make(&sources, kinds, host, (store, scratch.path()));
+    *place.scratch = Some(scratch).filter(|_| job.may_share_worker()).and_then(|scratch| workplace::tidied(scratch, job));
+    outcome
+}
+
+/// Makes the result in a folder, and publishes it.
+fn make(sources: &Sources<'_>, kinds: &dyn Kinds, host: &WorkerHost, (store, scratch): (&Store, &Path)) -> Result<Finished, Failed> {
+    let job = sources.job;
+    let inputs = open_inputs(job, store)?;
+    let stage_host = stage_host(job, kinds, store, host, &inputs)?;
+    let context = context(job, store, inputs, scratch, &stage_host)?;
     store.settle()?;
     let (started, clock) = (SystemTime::now(), Instant::now());
-    let ended = run_stage(job, kinds, scratch.path(), &context);
+    let ended = run_stage(job, kinds, scratch, &context);
     // What a stage that failed or was stopped put into the memo saves the next try as much.
     stage_host.finish();
     ended?;
@@ -60,7 +96,7 @@ pub(super) fn perform(job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result
     }
     let seconds = clock.elapsed().as_secs_f64();
     let provenance = Provenance::of(job, started, seconds, host.facts());
-    let finished = publish(job, &store, &context.outputs, &provenance)?;
+    let finished = publish(job, store, &context.outputs, &provenance)?;
     store.remove_checkpoints(&job.key)?;
     Ok(finished)
 }
@@ -188,7 +224,7 @@ pub(super) fn panic_message(payload: &(dyn Any + Send)) -> &str {
 fn publish(job: &Job, store: &Store, outputs: &Path, provenance: &Provenance) -> Result<Finished, Failed> {
     let mut digests = BTreeMap::new();
     for name in &job.outputs {
-        digests.insert(name.clone(), ingest(store, &outputs.join(name), name)?);
+        digests.insert(name.clone(), ingest(job, store, &outputs.join(name), name)?);
     }
     let unwritable = |e: serde_json::Error| Failed::internal(format!("the result's record does not serialise: {e}"));
     let entry = Entry {
@@ -213,12 +249,14 @@ fn publish(job: &Job, store: &Store, outputs: &Path, provenance: &Provenance) ->
     Ok(Finished { outputs, ran: true, seconds: provenance.seconds, note })
 }
 
-fn ingest(store: &Store, folder: &Path, name: &str) -> Result<Digest, Failed> {
+fn ingest(job: &Job, store: &Store, folder: &Path, name: &str) -> Result<Digest, Failed> {
     let hint = "every declared output must hold at least one file when the stage ends";
     if !folder.is_dir() {
         return Err(Failed::stage(format!("the stage left no folder for its output `{name}`")).hint(hint));
     }
-    let (digest, tree) = store.ingest_folder(folder)?;
+    // Where nobody is left who could write to the files, the store may have them as they are.
+    let alone = job.may_share_worker() && !orphans::any();
+    let (digest, tree) = if alone { store.take_folder(folder)? } else { store.ingest_folder(folder)? };
     if tree.files.is_empty() {
         return Err(Failed::stage(format!("the stage wrote nothing to its output `{name}`")).hint(hint));
     }

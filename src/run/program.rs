@@ -12,11 +12,12 @@ mod placeholder;
 mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,8 +29,9 @@ use places::Places;
 
 /// How long a program may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
-/// Longest pause between two looks at a running program.
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// Shortest and longest pause between two looks at a running program; in between, a part of the time that it has run.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(50));
+const PAUSE_PART: u32 = 8;
 
 /// A program to run as a stage.
 #[derive(Clone, Copy, Debug)]
@@ -59,12 +61,15 @@ pub(super) fn run(program: Program<'_>, context: &Context<'_>) -> Result<(), Fai
     let name = arguments.next().ok_or_else(|| Failure::input("the command is empty"))??;
     let rest = arguments.collect::<Result<Vec<_>, _>>()?;
     let mut log = File::options().create(true).append(true).open(program.log).map_err(|e| Failure::io(program.log, e))?;
-    let mut command = Command::new(&name);
+    let work = program.sandbox.join("work");
+    let path = program.environment.get("PATH").map_or_else(|| std::env::var_os("PATH"), |path| Some(path.into()));
+    let mut command = Command::new(locate(&name, path.as_deref(), &work));
     command
+        .arg0(&name)
         .args(rest)
         .env_clear()
         .envs(minimal_environment(program.sandbox, context.threads))
-        .current_dir(program.sandbox.join("work"))
+        .current_dir(&work)
         .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(|e| Failure::io(program.log, e))?)
         .stderr(log.try_clone().map_err(|e| Failure::io(program.log, e))?);
@@ -79,6 +84,15 @@ pub(super) fn run(program: Program<'_>, context: &Context<'_>) -> Result<(), Fai
         drop(writeln!(log, "{note}"));
     }
     places.check_copies(program)
+}
+
+/// Where the program `name` is: found here, and not in the new process, because a process whose program is known can be started without
+/// copying this one. A name that is not found stays, and the system says so.
+fn locate(name: &OsStr, path: Option<&OsStr>, work: &Path) -> PathBuf {
+    let is_program = |file: &PathBuf| fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
+    let is_path = name.as_encoded_bytes().contains(&b'/');
+    let mut places = path.into_iter().flat_map(std::env::split_paths).filter(|_| !is_path).map(|folder| work.join(folder).join(name));
+    places.find(is_program).unwrap_or_else(|| PathBuf::from(name))
 }
 
 fn not_started(name: &OsString, error: &std::io::Error) -> Failure {
@@ -120,7 +134,7 @@ fn minimal_environment(sandbox: &Path, threads: usize) -> Vec<(&'static str, OsS
 
 /// Waits for the program; when the run is asked to stop, asks the program to end, then ends it.
 fn wait(mut child: Child, context: &Context<'_>) -> Result<ExitStatus, Failure> {
-    let mut pause = Duration::from_millis(1);
+    let begun = Instant::now();
     let mut asked: Option<Instant> = None;
     loop {
         if let Some(status) = child.try_wait().map_err(|e| Failure::internal(format!("waiting for the program: {e}")))? {
@@ -137,8 +151,7 @@ fn wait(mut child: Child, context: &Context<'_>) -> Result<ExitStatus, Failure> 
             }
             _ => {}
         }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        std::thread::sleep((begun.elapsed() / PAUSE_PART).clamp(PAUSES.0, PAUSES.1));
     }
 }
 

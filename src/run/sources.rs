@@ -33,7 +33,7 @@ impl FileState {
 
 /// The files from outside that a job brings, in the state in which its stage began.
 pub(super) struct Sources<'a> {
-    job: &'a Job,
+    pub(super) job: &'a Job,
     /// By name in `files` and name inside the folder.
     states: BTreeMap<(&'a str, &'a str), FileState>,
 }

@@ -26,7 +26,7 @@ use super::testing::{Shared, plan_of};
 pub(crate) use stages::TestKinds;
 
 /// A job for the stage kind `kind` with one output `out`, without inputs.
-fn job(store: &Path, kind: &str, parameters: Value) -> Job {
+pub(super) fn job(store: &Path, kind: &str, parameters: Value) -> Job {
     let parts = KeyParts {
         version: FORMAT_VERSION,
         kind: kind.to_owned(),
@@ -83,6 +83,6 @@ fn test_plan(stages: &[(&str, &str, Value, &[&str])]) -> Plan {
     plan
 }
 
-fn open(folder: &Path) -> Store {
+pub(super) fn open(folder: &Path) -> Store {
     Store::open(&folder.join("store")).unwrap()
 }

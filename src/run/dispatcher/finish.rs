@@ -36,6 +36,7 @@ impl Dispatcher<'_> {
             Outcome::Failed { failed, reason } => self.around.history.failed(work(reason), failed),
             _ => {}
         }
+        self.unsynced |= matches!(outcome, Outcome::Done { .. });
         let failed = matches!(outcome, Outcome::Failed { .. });
         self.over(index, outcome, Some(key));
         self.serve_twins(&key)?;
