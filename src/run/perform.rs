@@ -45,8 +45,8 @@ pub(super) fn check_build(job: &Job) -> Result<(), Failed> {
 #[cfg(test)]
 pub(super) fn perform(job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result<Finished, Failed> {
     check_build(job)?;
-    let place = Place { store: &Store::open(&job.store)?, scratch: &mut None };
-    perform_in(place, job, kinds, host)
+    let mut place = Place { store: &Store::open(&job.store)?, scratch: &mut None };
+    perform_in(&mut place, job, kinds, host)
 }
 
 /// Where a job is done.
@@ -61,7 +61,7 @@ pub(super) struct Place<'a> {
 ///
 /// # Errors
 /// Why there is no result; then nothing was published.
-pub(super) fn perform_in(place: Place<'_>, job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result<Finished, Failed> {
+pub(super) fn perform_in(place: &mut Place<'_>, job: &Job, kinds: &dyn Kinds, host: &WorkerHost) -> Result<Finished, Failed> {
     let store = place.store;
     let _lock = lock(store, job, host)?;
     if !job.force

@@ -47,9 +47,9 @@ impl Pool {
         let member = Arc::new(Member { worker: LocalWorker::of(&mut child), seat: Mutex::default(), listener: Mutex::default() });
         // Nobody else has it yet, so it is free.
         drop(member.sit(tell));
-        let (pool, listened) = (self.clone(), Arc::clone(&member));
-        let listener = std::thread::Builder::new().name("programs".to_owned()).spawn(move || pool.listen(&listened, child, stdout))?;
-        *lock(&member.listener) = Some(listener);
+        let (pool, heard) = (self.clone(), Arc::clone(&member));
+        let thread = std::thread::Builder::new().name("programs".to_owned()).spawn(move || pool.listen(&heard, child, stdout))?;
+        *lock(&member.listener) = Some(thread);
         Ok(member.send(line))
     }
 

@@ -43,7 +43,7 @@ pub fn work(kinds: &dyn Kinds) -> Exit {
     drop(signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&state.stop)));
     let (sender, lines) = mpsc::channel();
     let listener = state.clone();
-    let watch = std::thread::Builder::new().name("engine watch".to_owned()).spawn(move || listener.watch(sender));
+    let watch = std::thread::Builder::new().name("engine watch".to_owned()).spawn(move || listener.watch(&sender));
     if let Err(e) = watch {
         return refuse(&state, &e.to_string());
     }
@@ -106,7 +106,7 @@ impl State {
     }
 
     /// Listens to the engine until it is gone.
-    fn watch(&self, jobs: Sender<String>) {
+    fn watch(&self, jobs: &Sender<String>) {
         for line in std::io::stdin().lock().lines() {
             match line {
                 Ok(line) if line == "stop" => self.stop.store(true, Ordering::SeqCst),
@@ -141,7 +141,7 @@ fn obey(job: &Job, kinds: &dyn Kinds, host: &WorkerHost, kept: &mut Kept) -> Res
         // The engine does it for many results at once.
         store.defer_syncs();
     }
-    let outcome = perform_in(Place { store, scratch: &mut kept.scratch }, job, kinds, host);
+    let outcome = perform_in(&mut Place { store, scratch: &mut kept.scratch }, job, kinds, host);
     // A worker that waits for its next job should keep no collection waiting; one that can't help it does until it ends.
     drop(store.settle());
     outcome

@@ -1,6 +1,6 @@
 //! What a program of a `command` stage gets, and what becomes of what it makes.
 
-use crate::bench::{Bench, shell};
+use crate::bench::{Bench, is_alive, shell};
 
 #[test]
 fn a_program_sees_the_declared_environment_and_little_else() {
@@ -139,4 +139,26 @@ fn a_script_is_started_from_files_and_other_braces_stay() {
     std::fs::set_permissions(bench.path("s.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     bench.ok(&["run"]);
     assert_eq!(bench.result("a", "out/x"), "{not a placeholder}\n");
+}
+
+#[test]
+fn programs_share_a_worker_until_one_leaves_a_process_behind() {
+    let first = shell("a", "echo $PPID > {outputs.out}/x", "");
+    let leaves = shell("b", "sleep 60 & echo $! > @/left; echo $PPID > {outputs.out}/x; cat {inputs.a}/x > /dev/null", "inputs.a = \"a\"");
+    let after = shell("c", "echo $PPID > {outputs.out}/x; cat {inputs.b}/x > /dev/null", "inputs.b = \"b\"");
+    let bench = Bench::new(&(first + &leaves + &after));
+    bench.ok(&["run", "--cpus", "1"]).counts(0, 3);
+    let [a, b, c] = ["a", "b", "c"].map(|stage| bench.result(stage, "out/x"));
+    assert_eq!(a, b);
+    assert_ne!(b, c);
+    assert!(!is_alive(&bench.read("left")), "what the program left runs on");
+}
+
+#[test]
+fn a_program_finds_nothing_of_the_one_before_it() {
+    let leave = "echo x > stray; echo x > $HOME/stray; echo x > $TMPDIR/stray; mkdir deep; echo x > deep/stray; echo x > {outputs.out}/x";
+    let look = "find $HOME $TMPDIR . ! -type d > {outputs.out}/found; ls {inputs.a} > {outputs.out}/inputs";
+    let bench = Bench::new(&(shell("a", leave, "") + &shell("b", look, "inputs.a = \"a\"")));
+    bench.ok(&["run", "--cpus", "1"]).counts(0, 2);
+    assert_eq!((bench.result("b", "out/found").as_str(), bench.result("b", "out/inputs").as_str()), ("", "x\n"));
 }

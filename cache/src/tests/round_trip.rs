@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use proptest::prelude::*;
 
 use super::{files_below, make_folder, store};
-use crate::{Digest, Store};
+use crate::{Digest, Key, Store};
 
 #[test]
 fn a_folder_comes_back_as_it_was() {
@@ -93,4 +93,44 @@ proptest! {
         let path = store.blob(&digest).unwrap().unwrap();
         prop_assert_eq!(std::fs::read(path).unwrap(), bytes);
     }
+}
+
+#[test]
+fn a_folder_that_is_taken_is_the_same_and_its_files_are_gone() {
+    let (root, store) = store();
+    let files: [(&str, &[u8]); 3] = [("a", b"1"), ("deep/b", b"22"), ("same", b"1")];
+    let copied = store.ingest_folder(&make_folder(root.path(), "copied", &files)).unwrap();
+    let other = Store::open(&root.path().join("other")).unwrap();
+    let folder = make_folder(root.path(), "taken", &files);
+    // Under another name it could still be written to, so the store has a copy of it.
+    std::fs::hard_link(folder.join("deep/b"), root.path().join("link")).unwrap();
+    assert_eq!(other.take_folder(&folder).unwrap(), copied);
+    std::fs::write(root.path().join("link"), "spoiled").unwrap();
+    assert!(!folder.join("a").exists());
+    let blobs = other.folder(&copied.0).unwrap().unwrap();
+    for (name, bytes) in files {
+        assert_eq!(std::fs::read(&blobs[name]).unwrap(), bytes, "{name}");
+        assert_eq!(std::fs::metadata(&blobs[name]).unwrap().permissions().mode() & 0o777, 0o444, "{name}");
+    }
+    std::os::unix::fs::symlink("a", folder.join("link")).unwrap();
+    assert!(other.take_folder(&folder).is_err());
+}
+
+#[test]
+fn a_key_is_locked_and_free_again_however_often() {
+    let (root, store) = store();
+    let other = Store::open(&root.path().join("store")).unwrap();
+    let keys = ["a", "b", "a"].map(|text| Key::new(Digest::of(text.as_bytes())));
+    for key in keys {
+        let held = store.try_lock(&key).unwrap().unwrap();
+        assert!(other.try_lock(&key).unwrap().is_none());
+        drop(held);
+        let held = other.try_lock(&key).unwrap().unwrap();
+        assert!(store.try_lock(&key).unwrap().is_none());
+        drop(held);
+    }
+    let (first, second) = (store.try_lock(&keys[0]).unwrap().unwrap(), store.try_lock(&keys[1]).unwrap().unwrap());
+    assert!(other.try_lock(&keys[0]).unwrap().is_none() && other.try_lock(&keys[1]).unwrap().is_none());
+    drop((second, first));
+    assert!(other.try_lock(&keys[0]).unwrap().is_some() && other.try_lock(&keys[1]).unwrap().is_some());
 }
