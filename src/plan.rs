@@ -10,6 +10,7 @@ mod select;
 mod target;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use petgraph::graph::DiGraph;
 use planish_contract::{Coordinates, Interface};
@@ -64,6 +65,8 @@ pub struct Instance {
     pub files: Vec<PlannedFile>,
     /// What it keeps busy while it runs.
     pub resources: Resources,
+    /// What ends it before its time, and how often it is tried again.
+    pub limits: Limits,
 }
 
 /// What is connected to one input of an instance.
@@ -108,10 +111,33 @@ pub struct PlannedFile {
 pub struct Resources {
     /// Processor cores; more than the machine has means all of them.
     pub cpus: usize,
-    /// Memory in bytes, if declared.
+    /// Memory in bytes, if declared: what is set aside for it, and more than which ends it.
     pub memory: Option<u64>,
     /// Accelerators.
     pub gpus: usize,
+}
+
+/// What ends an instance before its time, and how often it is tried again. Its limit of memory is [`Resources::memory`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// How long it may run, without the time that it waits for others.
+    pub timeout: Option<Duration>,
+    /// How often it is tried again after a failure that may not be one the next time.
+    pub retries: u32,
+    /// How long to wait before it is tried again; doubled each time, up to [`Limits::LONGEST_WAIT`].
+    pub wait: Duration,
+}
+
+impl Limits {
+    /// The longest time between two tries.
+    pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+    /// How long to wait after the `failures`-th failure (from 1); `None` when it is not to be tried again.
+    #[must_use]
+    pub fn pause(&self, failures: u32) -> Option<Duration> {
+        let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+        (failures <= self.retries).then(|| self.wait.saturating_mul(doubled).min(Self::LONGEST_WAIT.max(self.wait)))
+    }
 }
 
 /// Makes every instance of `pipeline`, checks what they say and how they connect, and keeps what `targets` need: everything when there are none.

@@ -206,6 +206,7 @@ impl Common<'_> {
             inputs,
             files: self.files.clone(),
             resources: self.stage.resources,
+            limits: self.stage.limits,
             coordinates,
         })
     }

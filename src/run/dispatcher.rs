@@ -1,6 +1,8 @@
 //! The run itself: one owner of all state, told by messages what its workers and the user do.
 
+mod alarms;
 mod finish;
+mod limits;
 mod queue;
 mod start;
 
@@ -13,6 +15,7 @@ use planish_cache::{Digest, Key, PlanRoot, Store, StoreError};
 
 use crate::plan::Plan;
 
+use self::alarms::Alarms;
 use super::budget::{Budget, Total};
 use super::ending;
 use super::event::{Event, Failed};
@@ -100,6 +103,7 @@ pub struct Dispatcher<'a> {
     queue: Queue,
     pace: Pace,
     budget: Budget,
+    alarms: Alarms,
     ending: Ending,
     interrupted: bool,
     /// Whether there are results that may not be on the disk yet.
@@ -122,6 +126,7 @@ impl<'a> Dispatcher<'a> {
             queue: Queue::new(plan, priority::remaining(plan, &seconds)),
             pace: Pace::default(),
             budget: Budget::new(options.total),
+            alarms: Alarms::default(),
             ending: Ending::No,
             interrupted: false,
             unsynced: false,
@@ -171,6 +176,8 @@ impl<'a> Dispatcher<'a> {
             while let Ok(message) = messages.try_recv() {
                 self.take(message)?;
             }
+            self.keep_limits();
+            self.try_again()?;
             if self.ending == Ending::No {
                 self.settle()?;
                 self.start_ready()?;
@@ -182,13 +189,13 @@ impl<'a> Dispatcher<'a> {
             // From here on it may take long: a collection beside this run goes by what was written down.
             self.around.store.settle()?;
             // The dispatcher holds a sender itself, so this never fails for want of one.
-            let message = if self.recorder.has_news() {
-                match messages.recv_timeout(self.pace.pause()) {
+            let writing = self.recorder.has_news().then(|| self.pace.pause());
+            let message = match [writing, self.alarms.pause(Instant::now())].into_iter().flatten().min() {
+                Some(pause) => match messages.recv_timeout(pause) {
                     Err(RecvTimeoutError::Timeout) => continue,
                     received => received.ok(),
-                }
-            } else {
-                messages.recv().ok()
+                },
+                None => messages.recv().ok(),
             };
             let Some(message) = message else { return Ok(()) };
             self.take(message)?;
@@ -235,7 +242,7 @@ impl<'a> Dispatcher<'a> {
             return Ok(());
         }
         let reason = if forced { Reason::Forced } else { Reason::of(past, &resolved, self.around.store)? };
-        self.set(index, Slot::Ready(Box::new(Todo { resolved, reason })));
+        self.set(index, Slot::Ready(Box::new(Todo { resolved, reason, failures: 0, last: None })));
         self.queue.ready(index);
         Ok(())
     }
@@ -286,7 +293,11 @@ impl<'a> Dispatcher<'a> {
     fn event(&mut self, instance: usize, event: Event) {
         let Some(Slot::Running(active)) = self.slots.get_mut(instance) else { return };
         match event {
-            Event::Waiting => self.around.observer.notice(Notice::Waiting { instance }),
+            Event::Waiting => {
+                self.alarms.rest(instance);
+                self.around.observer.notice(Notice::Waiting { instance });
+            }
+            Event::Working => self.watch_time(instance),
             Event::Progress(progress) => self.around.observer.notice(Notice::Progress { instance, progress: &progress }),
             Event::Finished(finished) => active.result = Some(Ok(finished)),
             Event::Failed(failed) => active.result = Some(Err(failed)),

@@ -20,9 +20,9 @@ const SIGKILL: i32 = signal_hook::consts::SIGKILL;
 pub(super) fn of_status(status: ExitStatus) -> Failed {
     let Some(signal) = status.signal() else {
         let code = status.code().map_or_else(|| "an unknown code".to_owned(), |code| code.to_string());
-        return Failed::stage(format!("the worker ended with exit code {code} and no result")).hint("its log may say why");
+        return Failed::stage(format!("the worker ended with exit code {code} and no result")).hint("its log may say why").transient();
     };
-    let failed = Failed::stage(format!("the worker was killed by {}", signal_name(Some(signal))));
+    let failed = Failed::stage(format!("the worker was killed by {}", signal_name(Some(signal)))).transient();
     if signal == SIGKILL {
         failed.hint(
             "if nobody did this, the machine ran out of memory: declare the stage's `memory`, or run fewer side by side with `--cpus`",
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_worst_failure_gives_the_code() {
         let hit = || Outcome::Hit { outputs: BTreeMap::new() };
-        let store = Failed { class: FailureClass::Store, message: String::new(), hint: None };
+        let store = Failed { class: FailureClass::Store, ..Failed::stage("") };
         assert_eq!(exit(&result(vec![hit()], false)), Exit::Success);
         assert_eq!(exit(&result(vec![failure(Failed::stage("x")), hit()], false)), Exit::StageFailed);
         assert_eq!(exit(&result(vec![failure(Failed::stage("x")), failure(store)], false)), Exit::Store);

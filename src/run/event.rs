@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// Another run is making the same result; this one waits for it.
     Waiting,
+    /// The wait for the other run is over.
+    Working,
     /// How far the stage is.
     Progress(Progress),
     /// The result is in the store.
@@ -44,6 +46,9 @@ pub struct Failed {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether trying again may help: after a crash, a time limit or an exit code, not after a mistake of the user.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transient: bool,
 }
 
 /// Whose fault a failure is: decides the exit code.
@@ -63,12 +68,19 @@ pub enum FailureClass {
 impl Failed {
     /// A failure of the stage itself.
     pub fn stage(message: impl Into<String>) -> Self {
-        Failed { class: FailureClass::Stage, message: message.into(), hint: None }
+        Failed { class: FailureClass::Stage, message: message.into(), hint: None, transient: false }
     }
 
     /// A mistake of planish itself.
     pub fn internal(message: impl Into<String>) -> Self {
-        Failed { class: FailureClass::Internal, message: message.into(), hint: None }
+        Failed { class: FailureClass::Internal, message: message.into(), hint: None, transient: false }
+    }
+
+    /// The same failure, which may not be one the next time.
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.transient = true;
+        self
     }
 
     /// The same failure with a hint.
@@ -86,7 +98,7 @@ impl From<StoreError> for Failed {
             StoreError::Refused { .. } | StoreError::Changed { .. } | StoreError::Invalid(_) => FailureClass::Stage,
             _ => FailureClass::Store,
         };
-        Failed { class, message: error.to_string(), hint: error.hint().map(str::to_owned) }
+        Failed { class, message: error.to_string(), hint: error.hint().map(str::to_owned), transient: false }
     }
 }
 
@@ -97,7 +109,8 @@ impl From<Failure> for Failed {
             Failure::Internal(_) => FailureClass::Internal,
             Failure::Input { .. } | Failure::Diverged(_) | Failure::Io { .. } => FailureClass::Stage,
         };
-        Failed { class, message: failure.to_string(), hint: failure.hint().map(str::to_owned) }
+        let transient = matches!(failure, Failure::Io { .. });
+        Failed { class, message: failure.to_string(), hint: failure.hint().map(str::to_owned), transient }
     }
 }
 

@@ -43,6 +43,10 @@ pub trait Running {
     fn stop(&self);
     /// Ends the worker and everything that it started, at once.
     fn kill(&self);
+    /// The process group in which it all runs, if it runs on this machine and still does.
+    fn process_group(&self) -> Option<Pid> {
+        None
+    }
 }
 
 /// Workers on this machine: child processes of the same executable.
@@ -186,9 +190,14 @@ impl Running for LocalWorker {
     }
 
     fn kill(&self) {
+        // Held until the signal is sent, so that the number is not somebody else's by then.
         if let Some(pid) = *self.group.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = kill_process_group(pid, Signal::KILL);
         }
+    }
+
+    fn process_group(&self) -> Option<Pid> {
+        *self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -40,12 +40,28 @@ pub struct Job {
     pub threads: usize,
     /// Which GPUs the stage may see (as in `CUDA_VISIBLE_DEVICES`); `None` leaves all visible.
     pub gpus: Option<String>,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// What ends the stage before its time; for its provenance, the engine sees to it.
+    pub limits: JobLimits,
     /// Do the work even if the result is there.
     pub force: bool,
     /// Whether the stage may use the memo of sub-results.
     pub memo: bool,
     /// The instance's log.
     pub log: PathBuf,
+}
+
+/// What ends a stage before its time, and how often it may be tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobLimits {
+    /// Seconds that it may take.
+    pub timeout: Option<f64>,
+    /// Bytes of memory that it may use.
+    pub memory: Option<u64>,
+    /// How often it may be tried again.
+    pub retries: u32,
 }
 
 /// What is connected to an input, by the digests of manifests.

@@ -1,9 +1,11 @@
 //! Who watches a run.
 
 use std::path::Path;
+use std::time::Duration;
 
 use planish_contract::Progress;
 
+use super::event::Failed;
 use super::reason::Reason;
 use super::slot::Outcome;
 
@@ -28,6 +30,17 @@ pub enum Notice<'a> {
     Waiting {
         /// The instance.
         instance: usize,
+    },
+    /// An instance failed in a way that may not be one the next time, and will be tried again.
+    Retry {
+        /// The instance.
+        instance: usize,
+        /// How it failed.
+        failed: &'a Failed,
+        /// How long until then.
+        pause: Duration,
+        /// Which try that will be (from 1), of how many.
+        attempt: (u32, u32),
     },
     /// How far a running instance is.
     Progress {

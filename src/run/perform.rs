@@ -106,6 +106,9 @@ fn lock(store: &Store, job: &Job, host: &WorkerHost) -> Result<KeyLock, Failed> 
     let mut told = false;
     loop {
         if let Some(lock) = store.try_lock(&job.key)? {
+            if told {
+                host.tell(&Event::Working);
+            }
             return Ok(lock);
         }
         if host.stopped() {
@@ -195,7 +198,7 @@ fn run_stage(job: &Job, kinds: &dyn Kinds, scratch: &Path, context: &Context<'_>
         Ok(result) => Ok(result?),
         Err(payload) => {
             let message = format!("the stage panicked: {}", panic_message(payload.as_ref()));
-            Err(Failed::stage(message).hint("a mistake in the stage's code; its log has the place"))
+            Err(Failed::stage(message).hint("a mistake in the stage's code; its log has the place").transient())
         }
     }
 }

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use planish_contract::{Context, Failure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::event::Failed;
 pub use placeholder::unknown_placeholder;
 use places::Places;
 
@@ -55,7 +56,7 @@ pub(super) struct Program<'a> {
 /// # Errors
 /// [`Failure::Input`] when it can't be started, exits with another code than 0, or is killed;
 /// [`Failure::Stopped`] when the run is asked to stop; [`Failure::Io`] when a file can't be copied.
-pub(super) fn run(program: Program<'_>, context: &Context<'_>) -> Result<(), Failure> {
+pub(super) fn run(program: Program<'_>, context: &Context<'_>) -> Result<(), Failed> {
     let places = Places::lay_out(program, context)?;
     let mut arguments = program.command.iter().map(|argument| places.fill(argument));
     let name = arguments.next().ok_or_else(|| Failure::input("the command is empty"))??;
@@ -83,7 +84,7 @@ pub(super) fn run(program: Program<'_>, context: &Context<'_>) -> Result<(), Fai
         // A log that can't be written must not cost the result.
         drop(writeln!(log, "{note}"));
     }
-    places.check_copies(program)
+    Ok(places.check_copies(program)?)
 }
 
 /// Where the program `name` is: found here, and not in the new process, because a process whose program is known can be started without
@@ -101,12 +102,12 @@ fn not_started(name: &OsString, error: &std::io::Error) -> Failure {
     Failure::input_hint(format!("can't start `{name}`: {error}"), hint)
 }
 
-fn judge(name: &OsString, status: ExitStatus) -> Result<(), Failure> {
+fn judge(name: &OsString, status: ExitStatus) -> Result<(), Failed> {
     let name = name.to_string_lossy();
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
-        (Some(code), _) => Err(Failure::input(format!("`{name}` ended with exit code {code}"))),
-        (None, signal) => Err(Failure::input(format!("`{name}` was killed by {}", signal_name(signal)))),
+        (Some(code), _) => Err(Failed::stage(format!("`{name}` ended with exit code {code}")).transient()),
+        (None, signal) => Err(Failed::stage(format!("`{name}` was killed by {}", signal_name(signal))).transient()),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::fingerprint::BUILD_ID;
 
-use super::job::Job;
+use super::job::{Job, JobLimits};
 use super::machine;
 
 /// Where, when and by what a result was made.
@@ -36,6 +36,10 @@ pub struct Provenance {
     pub threads: usize,
     /// Which GPUs it was given, if any.
     pub gpus: Option<String>,
+    /// Which try made it, from 1.
+    pub attempt: u32,
+    /// What would have ended it before its time.
+    pub limits: JobLimits,
     /// Its log, relative to the store.
     pub log: PathBuf,
     /// What the stage itself recorded: device, runtime, throughput.
@@ -57,6 +61,8 @@ impl Provenance {
             cpu: machine::cpu_features(),
             threads: job.threads,
             gpus: job.gpus.clone(),
+            attempt: job.attempt,
+            limits: job.limits,
             log: job.log.strip_prefix(&job.store).unwrap_or(&job.log).to_path_buf(),
             facts,
         }

@@ -27,13 +27,19 @@ pub(super) enum Slot {
 pub(super) struct Todo {
     pub(super) resolved: Resolved,
     pub(super) reason: Reason,
+    /// How often it failed in this run.
+    pub(super) failures: u32,
+    /// How it failed last, if it did.
+    pub(super) last: Option<Failed>,
 }
 
 /// Work being done.
 pub(super) struct Active {
-    pub(super) todo: Todo,
+    pub(super) todo: Box<Todo>,
     pub(super) worker: Box<dyn Running>,
     pub(super) share: Share,
+    /// Why the engine ended the worker, if it did.
+    pub(super) overrun: Option<Failed>,
     /// What the worker said last about its result.
     pub(super) result: Option<Result<Finished, Failed>>,
 }

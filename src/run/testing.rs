@@ -17,7 +17,7 @@ use super::job::Job;
 use super::observer::{Notice, Observer};
 use super::perform::perform;
 use super::tests::TestKinds;
-use crate::plan::{Instance, Plan, PlannedInput, PlannedSource, Resources};
+use crate::plan::{Instance, Limits, Plan, PlannedInput, PlannedSource, Resources};
 
 /// A writer whose text can be read elsewhere.
 #[derive(Clone, Debug, Default)]
@@ -120,6 +120,7 @@ fn instance(name: &str, needs: &[&str], position: &dyn Fn(&str) -> usize) -> Ins
         inputs: needs.iter().map(input).collect(),
         files: Vec::new(),
         resources: Resources { cpus: 1, memory: None, gpus: 0 },
+        limits: Limits::default(),
     }
 }
 

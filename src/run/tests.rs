@@ -20,7 +20,7 @@ use crate::plan::Plan;
 
 use super::event::{Event, Failed, Finished};
 use super::host::WorkerHost;
-use super::job::Job;
+use super::job::{Job, JobLimits};
 use super::perform::perform;
 use super::testing::{Shared, plan_of};
 pub(crate) use stages::TestKinds;
@@ -50,6 +50,8 @@ pub(super) fn job(store: &Path, kind: &str, parameters: Value) -> Job {
         outputs: vec!["out".to_owned()],
         threads: 1,
         gpus: None,
+        attempt: 1,
+        limits: JobLimits::default(),
         force: false,
         memo: true,
         log: store.join("log"),

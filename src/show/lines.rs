@@ -52,6 +52,10 @@ pub(super) fn line(plan: &Plan, notice: &Notice<'_>) -> Option<String> {
         Notice::Clamped { instance, message } => Some(format!("{}: {message}", id(instance))),
         Notice::Started { instance, reason } => Some(format!("{}: running ({})", id(instance), words::reason(reason))),
         Notice::Waiting { instance } => Some(format!("{}: waiting for another run that makes the same result", id(instance))),
+        Notice::Retry { instance, failed, pause, attempt: (attempt, of) } => {
+            let pause = words::duration(pause.as_secs_f64());
+            Some(format!("{}: failed: {}; try {attempt} of {of} in {pause}", id(instance), failed.message))
+        }
         Notice::Progress { instance, progress } => {
             let far = if progress.total > 0 { format!("{}/{} ", progress.done, progress.total) } else { String::new() };
             Some(format!("{}: {far}{}", id(instance), progress.text).trim_end().to_owned())

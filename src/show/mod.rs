@@ -9,7 +9,7 @@ mod listing;
 mod progress;
 mod store;
 mod summary;
-mod words;
+pub(crate) mod words;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;

@@ -3,7 +3,7 @@
 use crate::run::Reason;
 
 /// A duration: `0.3 s`, `12 s`, `3 min 05 s`, `1 h 02 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match whole {
         _ if seconds < 0.0995 => format!("{:.0} ms", seconds.max(0.0) * 1000.0),
@@ -25,7 +25,7 @@ pub(super) fn age(seconds: u64) -> String {
 }
 
 /// A size: `12 B`, `3.4 kB`, `1.2 MB`.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 999.5 {

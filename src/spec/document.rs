@@ -9,8 +9,8 @@ use super::node::{Entry, Name, Node, Table, Value};
 use super::overlay::Change;
 use super::reference::Reference;
 use super::suggest::{nearest, suggest};
-use super::{Kinds, resources};
-use crate::plan::Resources;
+use super::{Kinds, limits, resources};
+use crate::plan::{Limits, Resources};
 
 /// The most references that one input may list.
 const MAX_REFERENCES: usize = 20_000;
@@ -32,6 +32,7 @@ pub(crate) struct StageSpec {
     pub(crate) axes: Vec<Axis>,
     pub(crate) exclude: Vec<Exclusion>,
     pub(crate) resources: Resources,
+    pub(crate) limits: Limits,
 }
 
 /// What an input is connected to.
@@ -87,6 +88,7 @@ fn read_stage(name: Name, table: &Table, kinds: &dyn Kinds, names: &[&str], prob
     let exclude = table.get("exclude").and_then(|entry| problems.keep(matrix::exclusions(&entry.node))).unwrap_or_default();
     let key_also = table.get("key_also").and_then(|entry| problems.keep(names_list(&entry.node, "key_also"))).unwrap_or_default();
     let resources = problems.keep(resources::read(table))?;
+    let limits = problems.keep(limits::read(table))?;
     let (kind, run) = run?;
     Some(StageSpec {
         params: section("params"),
@@ -101,6 +103,7 @@ fn read_stage(name: Name, table: &Table, kinds: &dyn Kinds, names: &[&str], prob
         axes,
         exclude,
         resources,
+        limits,
     })
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod de;
 pub(crate) mod document;
 mod error;
+pub(crate) mod limits;
 mod load;
 pub(crate) mod matrix;
 mod name;

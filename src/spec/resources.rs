@@ -11,7 +11,7 @@ pub(super) fn read(table: &Table) -> Result<Resources, Problem> {
     Ok(Resources { cpus, memory, gpus })
 }
 
-fn count(node: &Node, key: &str, least: usize) -> Result<usize, Problem> {
+pub(super) fn count(node: &Node, key: &str, least: usize) -> Result<usize, Problem> {
     const MOST: usize = 65_536;
     match node.value {
         Value::Integer(number) => usize::try_from(number).ok().filter(|number| (least..=MOST).contains(number)),

@@ -9,7 +9,7 @@ use super::suggest::suggest;
 /// Keys of a stage that hold tables; an overlay replaces each entry of them whole.
 const SECTIONS: [&str; 5] = ["inputs", "params", "execution", "files", "matrix"];
 /// Keys of a stage that hold one value.
-const VALUES: [&str; 6] = ["run", "key_also", "exclude", "cpus", "memory", "gpus"];
+const VALUES: [&str; 8] = ["run", "key_also", "exclude", "cpus", "memory", "gpus", "timeout", "retries"];
 /// How many keys lead to what an overlay replaces whole: `stages.NAME.params.KEY`.
 pub(super) const STRUCTURAL: usize = 3;
 

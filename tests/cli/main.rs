@@ -10,6 +10,7 @@ mod crashes;
 mod failures;
 #[cfg(feature = "ml")]
 mod learning;
+mod limits;
 mod programs;
 mod refusals;
 mod settled;

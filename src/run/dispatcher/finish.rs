@@ -1,28 +1,39 @@
 //! Ending instances, and the run.
 
 use planish_cache::{Key, StoreError};
+use planish_contract::Failure;
 
 use super::{Dispatcher, Ending};
 use crate::run::ending;
 use crate::run::event::{Failed, FailureClass};
 use crate::run::history::Work;
 use crate::run::observer::Notice;
-use crate::run::slot::{Active, Outcome, Slot, Todo};
+use crate::run::slot::{Active, Outcome, Slot};
 
 impl Dispatcher<'_> {
     /// A worker is gone; `silent` is what that means if it told nothing.
     pub(super) fn exited(&mut self, index: usize, silent: &Failed) -> Result<(), StoreError> {
         let Some(Slot::Running(active)) = self.replace(index, Slot::Pending) else { return Ok(()) };
-        let Active { todo: Todo { resolved, reason }, share, result, .. } = *active;
+        let Active { todo, share, result, overrun, .. } = *active;
         self.budget.give_back(share);
-        let outcome = match result {
-            Some(Ok(finished)) => Outcome::Done { finished, reason },
-            Some(Err(failed)) if failed.class == FailureClass::Stopped && self.ending != Ending::No => Outcome::Stopped,
-            Some(Err(failed)) => Outcome::Failed { failed, reason },
-            None if self.ending == Ending::Killing => Outcome::Stopped,
-            None => Outcome::Failed { failed: silent.clone(), reason },
+        self.alarms.forget(index);
+        let failed = match (result, overrun) {
+            (Some(Ok(finished)), _) => {
+                return self.finish(index, Outcome::Done { finished, reason: todo.reason }, todo.resolved.key);
+            }
+            (_, Some(overrun)) => overrun,
+            (Some(Err(failed)), None) => failed,
+            (None, None) if self.ending == Ending::Killing => Failure::Stopped.into(),
+            (None, None) => silent.clone(),
         };
-        self.finish(index, outcome, resolved.key)
+        if failed.class == FailureClass::Stopped && self.ending != Ending::No {
+            return self.finish(index, Outcome::Stopped, todo.resolved.key);
+        }
+        if let Some(pause) = self.pause_after(index, &todo, &failed) {
+            self.put_off(index, todo, failed, pause);
+            return Ok(());
+        }
+        self.finish(index, Outcome::Failed { failed, reason: todo.reason }, todo.resolved.key)
     }
 
     /// Remembers how the work on an instance ended.

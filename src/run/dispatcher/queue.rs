@@ -104,7 +104,8 @@ impl Queue {
     pub(super) fn started(&mut self, index: usize, key: Key) {
         let rank = self.rank(index);
         self.ready.remove(&rank);
-        self.making.insert(key, Vec::new());
+        // Of one that is tried again, others wait already.
+        self.making.entry(key).or_default();
     }
 
     /// The work on a key has ended; the instances that waited for it.

@@ -1,5 +1,8 @@
 //! Starting what is ready.
 
+use std::fs::File;
+use std::io::Write;
+
 use planish_cache::StoreError;
 
 use super::{Dispatcher, Ending, Message};
@@ -7,7 +10,7 @@ use crate::fingerprint::BUILD_ID;
 use crate::plan::Instance;
 use crate::run::budget::Share;
 use crate::run::event::Failed;
-use crate::run::job::Job;
+use crate::run::job::{Job, JobLimits};
 use crate::run::observer::Notice;
 use crate::run::record::{InstanceRecord, State};
 use crate::run::resolve::{job_files, job_inputs};
@@ -25,7 +28,7 @@ impl Dispatcher<'_> {
             let Some(instance) = self.plan.instances.get(index) else { continue };
             let Some(Slot::Ready(todo)) = self.slots.get(index) else { continue };
             // The second of two with one key is a hit when the first is done.
-            if self.queue.waits_for_twin(index, &todo.resolved.key) {
+            if todo.failures == 0 && self.queue.waits_for_twin(index, &todo.resolved.key) {
                 continue;
             }
             if let Some(share) = self.budget.take(instance.resources) {
@@ -45,6 +48,7 @@ impl Dispatcher<'_> {
         }
         self.queue.started(index, todo.resolved.key);
         let job = self.job(index, instance, &todo, &share);
+        note_attempt(&job);
         let record = InstanceRecord {
             key: Some(todo.resolved.key),
             reason: Some(todo.reason.clone()),
@@ -60,7 +64,9 @@ impl Dispatcher<'_> {
         match self.around.executor.start(&job, tell) {
             Ok(worker) => {
                 self.around.observer.notice(Notice::Started { instance: index, reason: &todo.reason });
-                self.set(index, Slot::Running(Box::new(Active { todo: *todo, worker, share, result: None })));
+                self.set(index, Slot::Running(Box::new(Active { todo, worker, share, overrun: None, result: None })));
+                self.watch_time(index);
+                self.alarms.measure(index, instance.resources.memory);
                 Ok(())
             }
             Err(error) => {
@@ -87,9 +93,25 @@ impl Dispatcher<'_> {
             outputs: instance.interface.outputs.iter().map(|output| output.name.clone()).collect(),
             threads: share.cpus,
             gpus: (!share.gpus.is_empty()).then_some(gpus),
+            attempt: todo.failures + 1,
+            limits: JobLimits {
+                timeout: instance.limits.timeout.map(|timeout| timeout.as_secs_f64()),
+                memory: instance.resources.memory,
+                retries: instance.limits.retries,
+            },
             force: self.options.force.contains(&index),
             memo: self.options.memo,
             log: self.recorder.log(&instance.id),
         }
+    }
+}
+
+/// Tells in the log where another try begins.
+fn note_attempt(job: &Job) {
+    if job.attempt > 1
+        && let Ok(mut log) = File::options().create(true).append(true).open(&job.log)
+    {
+        // A log that can't be written must not cost the result.
+        drop(writeln!(log, "planish: try {} of {}", job.attempt, job.limits.retries + 1));
     }
 }

@@ -129,7 +129,7 @@ dataset = "cifar10"
       : ^^^|^^^
       :    `-- not a key that a stage has
       `----
-     help: one key of: `run`, `key_also`, `exclude`, `cpus`, `memory`, `gpus`, `inputs`, `params`, `execution`, `files`, `matrix`
+     help: one key of: `run`, `key_also`, `exclude`, `cpus`, `memory`, `gpus`, `timeout`, `retries`, `inputs`, `params`, `execution`, `files`, `matrix`
            parameters of the stage go under `params`
     "#);
 }
@@ -261,6 +261,74 @@ memory = "much"
       :             `-- here
       `----
      help: write a number of bytes, or "500 MB", "4 GB", "4 GiB"
+    "#);
+}
+
+#[test]
+fn wrong_limits() {
+    let text = r#"
+[stages.a]
+run = "data"
+timeout = "2 hours"
+[stages.b]
+run = "data"
+retries = { time = 2 }
+[stages.c]
+run = "data"
+retries = { times = 2, wait = 0 }
+[stages.d]
+run = "data"
+retries = -1
+timeuot = "1h"
+"#;
+    insta::assert_snapshot!(Case::new(text).broken(), @r#"
+     x unknown key `timeuot` in stage `d`
+       ,-[pipeline.toml:14:1]
+    13 | retries = -1
+    14 | timeuot = "1h"
+       : ^^^|^^^
+       :    `-- not a key that a stage has
+       `----
+     help: did you mean `timeout`?
+
+     x `timeout` must be a time
+      ,-[pipeline.toml:4:11]
+    3 | run = "data"
+    4 | timeout = "2 hours"
+      :           ^^^^|^^^^
+      :               `-- here
+    5 | [stages.b]
+      `----
+     help: write a number of seconds, or "30s", "10m", "1h 30m", "2d"
+
+     x unknown key `time` in `retries`
+      ,-[pipeline.toml:7:13]
+    6 | run = "data"
+    7 | retries = { time = 2 }
+      :             ^^|^
+      :               `-- here
+    8 | [stages.c]
+      `----
+     help: did you mean `times`?
+
+     x `wait` must be a time
+       ,-[pipeline.toml:10:31]
+     9 | run = "data"
+    10 | retries = { times = 2, wait = 0 }
+       :                               |
+       :                               `-- here
+    11 | [stages.d]
+       `----
+     help: write a number of seconds, or "30s", "10m", "1h 30m", "2d"
+
+     x `retries` must be an integer from 0 to 65536
+       ,-[pipeline.toml:13:11]
+    12 | run = "data"
+    13 | retries = -1
+       :           ^|
+       :            `-- here
+    14 | timeuot = "1h"
+       `----
     "#);
 }
 
