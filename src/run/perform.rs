@@ -214,7 +214,7 @@ fn run_program(job: &Job, scratch: &Path, context: &Context<'_>) -> Result<(), F
         sandbox: &scratch.join("sandbox"),
         log: &job.log,
     };
-    Ok(program::run(program, context)?)
+    program::run(program, context)
 }
 
 /// What a panic said.
