@@ -194,7 +194,8 @@ mod tests {
             Hooks { kinds, reports: &[ReportHook { kind: "command", render: page, text: |_| Ok("a table".to_owned()) }], environment: &[] };
         assert_eq!(render(&opened, &hooks).unwrap(), []);
 
-        let options = RunOptions { total: Total { cpus: 1, memory: 0, gpus: 0 }, fail_fast: false, force: BTreeSet::new(), memo: true };
+        let options =
+            RunOptions { total: Total { cpus: 1, memory: 0, gpus: Vec::new() }, fail_fast: false, force: BTreeSet::new(), memo: true };
         let executor = Threads::default();
         let around =
             Surroundings { store: &opened.store, executor: &executor, observer: &mut Nobody, history: &mut opened.history, root: None };

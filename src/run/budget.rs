@@ -10,19 +10,43 @@ pub struct Budget {
     total: Total,
     cpus: usize,
     memory: u64,
-    /// The numbers of the free GPUs, sorted.
-    gpus: Vec<usize>,
+    /// The free GPUs, in the order of the total.
+    gpus: Vec<String>,
+}
+
+/// An amount of everything, without saying which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    cpus: usize,
+    memory: u64,
+    gpus: usize,
+}
+
+impl Room {
+    /// What is left when `wanted` is taken; `None` when it does not fit.
+    pub(super) fn minus(self, wanted: Room) -> Option<Room> {
+        Some(Room {
+            cpus: self.cpus.checked_sub(wanted.cpus)?,
+            memory: self.memory.checked_sub(wanted.memory)?,
+            gpus: self.gpus.checked_sub(wanted.gpus)?,
+        })
+    }
+
+    /// With what a running instance holds.
+    pub(super) fn plus(self, share: &Share) -> Room {
+        Room { cpus: self.cpus + share.cpus, memory: self.memory.saturating_add(share.memory), gpus: self.gpus + share.gpus.len() }
+    }
 }
 
 /// What there is in all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Total {
     /// Processors that the run may use.
     pub cpus: usize,
     /// Bytes of memory.
     pub memory: u64,
-    /// GPUs.
-    pub gpus: usize,
+    /// GPUs, as `CUDA_VISIBLE_DEVICES` names them.
+    pub gpus: Vec<String>,
 }
 
 /// What a running instance holds.
@@ -33,7 +57,7 @@ pub struct Share {
     /// Bytes of memory.
     pub memory: u64,
     /// Which GPUs.
-    pub gpus: Vec<usize>,
+    pub gpus: Vec<String>,
 }
 
 impl Total {
@@ -55,7 +79,7 @@ impl Total {
         };
         let cpus = within("cpus", wanted.cpus.max(1) as u64, self.cpus as u64);
         let memory = wanted.memory.map(|bytes| within("memory", bytes, self.memory));
-        let gpus = within("gpus", wanted.gpus as u64, self.gpus as u64);
+        let gpus = within("gpus", wanted.gpus as u64, self.gpus.len() as u64);
         (Resources { cpus: cpus as usize, memory, gpus: gpus as usize }, cut)
     }
 }
@@ -64,7 +88,7 @@ impl Budget {
     /// Everything is free.
     #[must_use]
     pub fn new(total: Total) -> Self {
-        Budget { total, cpus: total.cpus, memory: total.memory, gpus: (0..total.gpus).collect() }
+        Budget { cpus: total.cpus, memory: total.memory, gpus: total.gpus.clone(), total }
     }
 
     /// Takes what an instance declares, cut to what there is in all; `None` when it is not free now.
@@ -85,12 +109,25 @@ impl Budget {
         self.cpus == 0
     }
 
+    /// What is free.
+    pub(super) fn room(&self) -> Room {
+        Room { cpus: self.cpus, memory: self.memory, gpus: self.gpus.len() }
+    }
+
+    /// What an instance will take.
+    pub(super) fn demand(&self, wanted: Resources) -> Room {
+        let (wanted, _) = self.total.clamp(wanted);
+        Room { cpus: wanted.cpus, memory: wanted.memory.unwrap_or(0), gpus: wanted.gpus }
+    }
+
     /// Takes back what an instance held.
     pub fn give_back(&mut self, share: Share) {
         self.cpus += share.cpus;
         self.memory += share.memory;
         self.gpus.extend(share.gpus);
-        self.gpus.sort_unstable();
+        // So that the same GPUs are used again, whoever is done first.
+        let place = |gpu: &String| self.total.gpus.iter().position(|known| known == gpu);
+        self.gpus.sort_by_key(place);
     }
 }
 
@@ -102,27 +139,31 @@ mod tests {
         Resources { cpus, memory, gpus }
     }
 
+    fn gpus(count: usize) -> Vec<String> {
+        (0..count).map(|gpu| gpu.to_string()).collect()
+    }
+
     #[test]
     fn shares_never_exceed_the_total() {
-        let mut budget = Budget::new(Total { cpus: 4, memory: 100, gpus: 2 });
+        let mut budget = Budget::new(Total { cpus: 4, memory: 100, gpus: gpus(2) });
         let first = budget.take(resources(3, Some(60), 1)).unwrap();
-        assert_eq!(first.gpus, [0]);
+        assert_eq!(first.gpus, ["0"]);
         assert_eq!(budget.take(resources(2, None, 0)), None);
         assert_eq!(budget.take(resources(1, Some(60), 0)), None);
         let second = budget.take(resources(1, Some(40), 1)).unwrap();
-        assert_eq!(second.gpus, [1]);
+        assert_eq!(second.gpus, ["1"]);
         budget.give_back(first);
         budget.give_back(second);
-        assert_eq!(budget, Budget::new(Total { cpus: 4, memory: 100, gpus: 2 }));
+        assert_eq!(budget, Budget::new(Total { cpus: 4, memory: 100, gpus: gpus(2) }));
     }
 
     #[test]
     fn whoever_asks_for_too_much_gets_all_and_a_notice() {
-        let total = Total { cpus: 2, memory: 100, gpus: 0 };
+        let total = Total { cpus: 2, memory: 100, gpus: gpus(0) };
         let (cut, notices) = total.clamp(resources(8, Some(200), 1));
         assert_eq!(cut, resources(2, Some(100), 0));
         assert_eq!(notices.len(), 3);
-        assert!(Budget::new(total).take(resources(8, Some(200), 1)).is_some());
+        assert!(Budget::new(total.clone()).take(resources(8, Some(200), 1)).is_some());
         assert_eq!(total.clamp(resources(0, None, 0)), (resources(1, None, 0), Vec::new()));
     }
 }

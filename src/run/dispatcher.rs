@@ -4,6 +4,7 @@ mod alarms;
 mod finish;
 mod limits;
 mod queue;
+mod reservation;
 mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,6 +105,10 @@ pub struct Dispatcher<'a> {
     pace: Pace,
     budget: Budget,
     alarms: Alarms,
+    /// How long each instance took the last time.
+    seconds: Vec<Option<f64>>,
+    /// Whether an instance asks for GPUs: then the others see none.
+    assigns_gpus: bool,
     ending: Ending,
     interrupted: bool,
     /// Whether there are results that may not be on the disk yet.
@@ -125,8 +130,10 @@ impl<'a> Dispatcher<'a> {
             slots: plan.instances.iter().map(|_| Slot::Pending).collect(),
             queue: Queue::new(plan, priority::remaining(plan, &seconds)),
             pace: Pace::default(),
-            budget: Budget::new(options.total),
+            budget: Budget::new(options.total.clone()),
             alarms: Alarms::default(),
+            assigns_gpus: !options.total.gpus.is_empty() && plan.instances.iter().any(|instance| instance.resources.gpus > 0),
+            seconds,
             ending: Ending::No,
             interrupted: false,
             unsynced: false,

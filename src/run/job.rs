@@ -38,7 +38,7 @@ pub struct Job {
     pub outputs: Vec<String>,
     /// How many threads the stage may keep busy.
     pub threads: usize,
-    /// Which GPUs the stage may see (as in `CUDA_VISIBLE_DEVICES`); `None` leaves all visible.
+    /// Which GPUs the stage may see (as in `CUDA_VISIBLE_DEVICES`), possibly none; `None` leaves all visible.
     pub gpus: Option<String>,
     /// Which try this is, from 1.
     pub attempt: u32,

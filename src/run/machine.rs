@@ -38,17 +38,23 @@ pub(super) fn memory() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// How many NVIDIA GPUs the machine has, by their device files.
+/// The NVIDIA GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them: those that it names, or all that have device files.
 #[must_use]
-pub(super) fn gpus() -> usize {
-    let Ok(entries) = std::fs::read_dir("/dev") else { return 0 };
-    entries
-        .flatten()
-        .filter(|entry| {
-            let name = entry.file_name();
-            name.to_str().and_then(|name| name.strip_prefix("nvidia")).is_some_and(|rest| rest.parse::<u16>().is_ok())
-        })
-        .count()
+pub(super) fn gpus() -> Vec<String> {
+    if let Some(visible) = std::env::var_os("CUDA_VISIBLE_DEVICES") {
+        return named_gpus(&visible.to_string_lossy());
+    }
+    let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.strip_prefix("nvidia")?.parse::<u16>().ok();
+    let mut numbers: Vec<u16> = entries.filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers.iter().map(u16::to_string).collect()
+}
+
+/// What a value of `CUDA_VISIBLE_DEVICES` names; CUDA reads no further than the first name that means nothing.
+fn named_gpus(visible: &str) -> Vec<String> {
+    let names = visible.split(',').map(str::trim);
+    names.take_while(|name| !name.is_empty() && !name.starts_with('-')).map(str::to_owned).collect()
 }
 
 /// The machine's name.
@@ -92,6 +98,13 @@ mod tests {
         let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
         assert!(run_id(moment).starts_with("20231114-221320-250-"));
         assert!(run_id(moment) < run_id(moment + Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn gpus_are_those_that_are_visible() {
+        assert_eq!(named_gpus("2, 0"), ["2", "0"]);
+        assert_eq!(named_gpus("GPU-8932f937,-1,3"), ["GPU-8932f937"]);
+        assert!(named_gpus("").is_empty() && named_gpus("-1").is_empty());
     }
 
     #[test]

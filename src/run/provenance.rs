@@ -60,7 +60,7 @@ impl Provenance {
             host: machine::host(),
             cpu: machine::cpu_features(),
             threads: job.threads,
-            gpus: job.gpus.clone(),
+            gpus: job.gpus.clone().filter(|gpus| !gpus.is_empty()),
             attempt: job.attempt,
             limits: job.limits,
             log: job.log.strip_prefix(&job.store).unwrap_or(&job.log).to_path_buf(),

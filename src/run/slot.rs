@@ -1,6 +1,7 @@
 //! Where each instance of a run stands.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use planish_cache::Digest;
 
@@ -38,6 +39,8 @@ pub(super) struct Active {
     pub(super) todo: Box<Todo>,
     pub(super) worker: Box<dyn Running>,
     pub(super) share: Share,
+    /// When it will have ended, if it takes as long as the last time.
+    pub(super) ends: Option<Instant>,
     /// Why the engine ended the worker, if it did.
     pub(super) overrun: Option<Failed>,
     /// What the worker said last about its result.

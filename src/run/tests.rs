@@ -3,6 +3,7 @@
 mod dispatching;
 mod memo;
 mod performing;
+mod scheduling;
 mod stages;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use planish_cache::StoreError;
 
+use super::reservation::Reservation;
 use super::{Dispatcher, Ending, Message};
 use crate::fingerprint::BUILD_ID;
 use crate::plan::Instance;
@@ -20,6 +21,7 @@ impl Dispatcher<'_> {
     /// Starts what the machine has room for, the longest remaining chain first.
     pub(super) fn start_ready(&mut self) -> Result<(), StoreError> {
         let mut last = None;
+        let mut reservation: Option<Reservation> = None;
         // Every instance keeps at least one processor busy.
         while !self.budget.is_used_up()
             && let Some(index) = self.queue.next_ready(last)
@@ -31,8 +33,21 @@ impl Dispatcher<'_> {
             if todo.failures == 0 && self.queue.waits_for_twin(index, &todo.resolved.key) {
                 continue;
             }
-            if let Some(share) = self.budget.take(instance.resources) {
-                self.start(index, instance, share)?;
+            let demand = self.budget.demand(instance.resources);
+            let ends = self.expected_end(index);
+            if let Some(reservation) = &mut reservation {
+                if reservation.is_tired() {
+                    return Ok(());
+                }
+                if !reservation.admits(demand, ends) {
+                    continue;
+                }
+            }
+            match self.budget.take(instance.resources) {
+                Some(share) => self.start(index, instance, share)?,
+                // The first that has to wait has the longest chain behind it: what starts before it must not make it wait longer.
+                None if reservation.is_none() => reservation = self.reserve(demand),
+                None => {}
             }
             if self.ending != Ending::No {
                 return Ok(());
@@ -64,7 +79,8 @@ impl Dispatcher<'_> {
         match self.around.executor.start(&job, tell) {
             Ok(worker) => {
                 self.around.observer.notice(Notice::Started { instance: index, reason: &todo.reason });
-                self.set(index, Slot::Running(Box::new(Active { todo, worker, share, overrun: None, result: None })));
+                let ends = self.expected_end(index);
+                self.set(index, Slot::Running(Box::new(Active { todo, worker, share, ends, overrun: None, result: None })));
                 self.watch_time(index);
                 self.alarms.measure(index, instance.resources.memory);
                 Ok(())
@@ -78,7 +94,7 @@ impl Dispatcher<'_> {
     }
 
     fn job(&self, index: usize, instance: &Instance, todo: &Todo, share: &Share) -> Job {
-        let gpus = share.gpus.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        let sees_all = !self.assigns_gpus;
         Job {
             build_id: BUILD_ID.to_owned(),
             store: self.around.store.root().to_path_buf(),
@@ -92,7 +108,7 @@ impl Dispatcher<'_> {
             files: job_files(instance),
             outputs: instance.interface.outputs.iter().map(|output| output.name.clone()).collect(),
             threads: share.cpus,
-            gpus: (!share.gpus.is_empty()).then_some(gpus),
+            gpus: (!sees_all).then(|| share.gpus.join(",")),
             attempt: todo.failures + 1,
             limits: JobLimits {
                 timeout: instance.limits.timeout.map(|timeout| timeout.as_secs_f64()),

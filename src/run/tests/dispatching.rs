@@ -33,7 +33,8 @@ impl Executor for Dying {
 }
 
 fn run(plan: &Plan, store: &Store, executor: &dyn Executor, change: impl FnOnce(&mut RunOptions)) -> RunResult {
-    let mut options = RunOptions { total: Total { cpus: 1, memory: 0, gpus: 0 }, fail_fast: false, force: BTreeSet::new(), memo: true };
+    let mut options =
+        RunOptions { total: Total { cpus: 1, memory: 0, gpus: Vec::new() }, fail_fast: false, force: BTreeSet::new(), memo: true };
     change(&mut options);
     let mut history = History::load(store, Path::new("pipeline.toml"), None);
     let around = Surroundings { store, executor, observer: &mut Nobody, history: &mut history, root: None };
