@@ -15,6 +15,8 @@ const READ_ONLY: u32 = 0o444;
 enum Verdict {
     Absent,
     Intact,
+    /// The disk does not give its bytes back now.
+    Unreadable(StoreError),
     /// In this state it did not have the bytes that its name promises.
     Damaged(Stat),
 }
@@ -133,6 +135,11 @@ impl Store {
             match self.judge(&path, digest)? {
                 Verdict::Absent => return Ok(None),
                 Verdict::Intact => return Ok(Some(path)),
+                // It stays until it is made again: it may have been a hiccup.
+                Verdict::Unreadable(error) => {
+                    self.notice(Notice::UnreadableBlob { digest: *digest, reason: error.to_string() });
+                    return Ok(None);
+                }
                 Verdict::Damaged(stat) => {
                     if self.set_blob_aside(&path, digest, &stat)? {
                         return Ok(None);
@@ -159,8 +166,9 @@ impl Store {
         let found = match fs::hash_blob(path, stat.size) {
             Ok(Some(found)) if found == *digest => found,
             Ok(None) => return Ok(Verdict::Absent),
-            Err(e) if !fs::is_bad_sector(&e) => return Err(e),
-            Ok(Some(_)) | Err(_) => return Ok(Verdict::Damaged(stat)),
+            Err(e) if fs::is_bad_sector(&e) => return Ok(Verdict::Unreadable(e)),
+            Err(e) => return Err(e),
+            Ok(Some(_)) => return Ok(Verdict::Damaged(stat)),
         };
         if fs::stat(path)? == Some(stat) {
             lock(&self.memo).note(&stat, found, started);
@@ -200,12 +208,21 @@ impl Store {
         }
     }
 
+    /// Whether the blob `digest` is there and intact; nothing is changed.
+    pub(crate) fn is_intact(&self, digest: &Digest) -> Result<bool, StoreError> {
+        match self.judge(&self.layout.object(digest), digest)? {
+            Verdict::Unreadable(error) => Err(error),
+            verdict => Ok(matches!(verdict, Verdict::Intact)),
+        }
+    }
+
     /// Whether what stands for the blob `digest` in state `stat` has the right bytes, whatever the stat memo says; `None` when it is gone.
     pub(crate) fn rehash(&self, digest: &Digest, stat: &Stat) -> Result<Option<bool>, StoreError> {
         lock(&self.memo).forget(stat);
         match self.judge(&self.layout.object(digest), digest)? {
             Verdict::Absent => Ok(None),
             Verdict::Intact => Ok(Some(true)),
+            Verdict::Unreadable(error) => Err(error),
             Verdict::Damaged(_) => Ok(Some(false)),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::blobs::Ingested;
-use crate::fs::{self, FileKind, Links, Temp};
+use crate::fs::{self, FileKind};
 use crate::tree::{self, Tree, TreeFile};
 use crate::{Digest, FileName, Notice, Store, StoreError};
 
@@ -12,9 +12,9 @@ use crate::{Digest, FileName, Notice, Store, StoreError};
 const MANIFEST_LIMIT: u64 = 256 << 20;
 
 /// A manifest, and where its files are, in the same order.
-struct Located {
-    tree: Tree,
-    paths: Vec<PathBuf>,
+pub(crate) struct Located {
+    pub(crate) tree: Tree,
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 impl Store {
@@ -85,7 +85,7 @@ impl Store {
         Ok(self.located(digest)?.map(|located| located.tree.files.into_keys().map(String::from).zip(located.paths).collect()))
     }
 
-    fn located(&self, digest: &Digest) -> Result<Option<Located>, StoreError> {
+    pub(crate) fn located(&self, digest: &Digest) -> Result<Option<Located>, StoreError> {
         let Some(tree) = self.manifest(digest)? else { return Ok(None) };
         let mut paths = Vec::new();
         for file in tree.files.values() {
@@ -108,55 +108,18 @@ impl Store {
         }
     }
 
-    /// Like [`Store::manifest`], for an object that need not be one.
+    /// Like [`Store::manifest`], for an object that need not be one. A damaged one stays where it is; one that can't be read is an error, because
+    /// nothing is known of what it lists.
     pub(crate) fn manifest_if_one(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
+        let path = self.layout.object(digest);
         // Most objects are no manifests and may be large: they are not verified for this.
-        let start = match fs::read_range(&self.layout.object(digest), 0, tree::HEADER.len() as u64) {
+        let start = match fs::read_range(&path, 0, tree::HEADER.len() as u64) {
             Err(StoreError::Refused { .. }) => None,
             outcome => outcome?,
         };
-        if start.is_none_or(|(start, _)| start != tree::HEADER.as_bytes()) {
+        if start.is_none_or(|(start, _)| start != tree::HEADER.as_bytes()) || !self.is_intact(digest)? {
             return Ok(None);
         }
-        let Some(path) = self.find_blob(digest)? else { return Ok(None) };
         Ok(fs::read(&path, MANIFEST_LIMIT)?.and_then(|bytes| Tree::decode(&bytes).ok()))
     }
-
-    /// Copies the files of the folder `digest` to `to` (made if need be), sharing disk blocks where the file system can. Files of the same
-    /// names are replaced, others stay; `None` when the folder is not in the store or damaged.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] when a folder on the way below `to` is a link, [`StoreError::DiskFull`] and the like.
-    pub fn restore(&self, digest: &Digest, to: &Path) -> Result<Option<Tree>, StoreError> {
-        self.rely_on(digest)?;
-        let Some(Located { tree, paths }) = self.located(digest)? else { return Ok(None) };
-        self.settle()?;
-        fs::create_folders(to)?;
-        for ((name, file), source) in tree.files.iter().zip(&paths) {
-            restore_file(source, file, to, name)?;
-        }
-        Ok(Some(tree))
-    }
-}
-
-fn restore_file(source: &Path, file: &TreeFile, to: &Path, name: &FileName) -> Result<(), StoreError> {
-    let mut folder = to.to_path_buf();
-    let mut rest = name.as_str();
-    while let Some((component, below)) = rest.split_once('/') {
-        folder.push(component);
-        fs::create_folder(&folder)?;
-        if fs::stat(&folder)?.is_none_or(|stat| stat.kind != FileKind::Folder) {
-            return Err(StoreError::refused(&folder, "it is a link, which a restore does not follow"));
-        }
-        rest = below;
-    }
-    let (mut blob, stat) = fs::open(source, Links::Refuse)?;
-    let mut temp = Temp::create(&folder)?;
-    if temp.copy(&mut blob, source, stat.size)? != file.digest {
-        return Err(StoreError::corrupt(source, "the blob was damaged while it was being copied"));
-    }
-    if file.executable {
-        temp.set_executable()?;
-    }
-    temp.publish(&folder.join(rest))
 }

@@ -1,12 +1,14 @@
 //! Every disk access of the store, and nothing else: no other file of this crate touches the disk.
 
-use std::fs::{File, FileTimes, Metadata, OpenOptions, Permissions, TryLockError};
+mod locks;
+mod temp;
+
+use std::fs::{File, FileTimes, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
-use tempfile::NamedTempFile;
 
 use crate::Digest;
 use crate::error::{Action, StoreError};
@@ -15,13 +17,28 @@ use crate::error::{Action, StoreError};
 pub(crate) const CHUNK: u64 = 4 << 20;
 /// From this size on hashing on several threads pays.
 pub(crate) const PARALLEL: usize = 256 << 10;
-/// How the names of temporary files begin.
-pub(crate) const TEMPORARY: &str = ".planish-";
+
+pub(crate) use locks::{lock, lock_shared, open_lock, open_shared, try_lock};
+pub(crate) use temp::{TEMPORARY, Temp, link, write_atomic};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 fn failed(action: Action, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     move |source| StoreError::new(action, path, source)
+}
+
+/// Every access passes here (writes, which can be torn, pass a gate of their own). In tests, faults come in.
+#[cfg(test)]
+fn gate(action: Action, path: &Path) -> Result<()> {
+    crate::fault::at().map_err(failed(action, path))
+}
+
+/// Nothing, outside tests.
+#[cfg(not(test))]
+#[inline]
+#[expect(clippy::unnecessary_wraps, reason = "in tests it can fail")]
+fn gate(_: Action, _: &Path) -> Result<()> {
+    Ok(())
 }
 
 /// What a path is.
@@ -80,6 +97,11 @@ pub(crate) fn now() -> i64 {
     nanoseconds(time.tv_sec, time.tv_nsec)
 }
 
+/// Waits until the clock that stamps files has moved on far enough that what changes from now on gets another stamp.
+pub(crate) fn wait_for_clock() {
+    std::thread::sleep(std::time::Duration::from_millis(15));
+}
+
 /// The absolute form of `path`; links stay.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(failed(Action::Examine, path))
@@ -87,16 +109,19 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// The state of what is at `path` itself, a link included; `None` when nothing is there.
 pub(crate) fn stat(path: &Path) -> Result<Option<Stat>> {
+    gate(Action::Examine, path)?;
     absent_is_none(std::fs::symlink_metadata(path).map(|m| Stat::from(&m)), Action::Examine, path)
 }
 
 /// Like [`stat`], but of what a link points to.
 pub(crate) fn stat_target(path: &Path) -> Result<Option<Stat>> {
+    gate(Action::Examine, path)?;
     absent_is_none(std::fs::metadata(path).map(|m| Stat::from(&m)), Action::Examine, path)
 }
 
 /// The state of an open file.
 pub(crate) fn stat_open(file: &File, path: &Path) -> Result<Stat> {
+    gate(Action::Examine, path)?;
     file.metadata().map(|m| Stat::from(&m)).map_err(failed(Action::Examine, path))
 }
 
@@ -125,6 +150,7 @@ pub(crate) enum Links {
 
 /// Opens a regular file for reading; refuses everything else, without waiting for a pipe's writer.
 pub(crate) fn open(path: &Path, links: Links) -> Result<(File, Stat)> {
+    gate(Action::Read, path)?;
     let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     if links == Links::Refuse {
         flags |= OFlags::NOFOLLOW;
@@ -145,6 +171,7 @@ pub(crate) fn open(path: &Path, links: Links) -> Result<(File, Stat)> {
 /// The bytes of the file at `path` (no link); `None` when nothing is there.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let Some((file, _)) = absent_file_is_none(open(path, Links::Refuse))? else { return Ok(None) };
+    gate(Action::Read, path)?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed(Action::Read, path))?;
     if bytes.len() as u64 > limit {
@@ -156,6 +183,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
 /// Up to `length` bytes of the file at `path` (no link) from `offset` on, and the size of the file; `None` when nothing is there.
 pub(crate) fn read_range(path: &Path, offset: u64, length: u64) -> Result<Option<(Vec<u8>, u64)>> {
     let Some((mut file, stat)) = absent_file_is_none(open(path, Links::Refuse))? else { return Ok(None) };
+    gate(Action::Read, path)?;
     file.seek(SeekFrom::Start(offset)).map_err(failed(Action::Read, path))?;
     // No more is set aside than the file can hold, whatever `length` says.
     let mut bytes = Vec::with_capacity(usize::try_from(length.min(stat.size)).unwrap_or(0));
@@ -165,6 +193,7 @@ pub(crate) fn read_range(path: &Path, offset: u64, length: u64) -> Result<Option
 
 /// The names in the folder `path`, sorted.
 pub(crate) fn list(path: &Path) -> Result<Vec<std::ffi::OsString>> {
+    gate(Action::List, path)?;
     let entries = std::fs::read_dir(path).map_err(failed(Action::List, path))?;
     let mut names = entries.map(|e| e.map(|e| e.file_name())).collect::<io::Result<Vec<_>>>().map_err(failed(Action::List, path))?;
     names.sort();
@@ -173,6 +202,7 @@ pub(crate) fn list(path: &Path) -> Result<Vec<std::ffi::OsString>> {
 
 /// Reads until `buffer` is full or the file ends; how many bytes were read.
 fn fill(file: &mut File, buffer: &mut [u8], path: &Path) -> Result<usize> {
+    gate(Action::Read, path)?;
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read(rest) {
@@ -209,6 +239,7 @@ pub(crate) fn hash(file: &mut File, path: &Path, size: u64) -> Result<Digest> {
 
 /// The digest of a blob, mapped and on several threads when it is large; `None` when nothing is there.
 pub(crate) fn hash_blob(path: &Path, size: u64) -> Result<Option<Digest>> {
+    gate(Action::Read, path)?;
     let mut hasher = blake3::Hasher::new();
     // A mapping costs more than it gains for small files.
     let outcome = if size >= PARALLEL as u64 { hasher.update_mmap_rayon(path) } else { hasher.update_mmap(path) };
@@ -220,91 +251,51 @@ pub(crate) fn is_bad_sector(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { source, .. } if source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()))
 }
 
-/// A file that is not visible under its final name yet; removed when dropped.
-pub(crate) struct Temp(NamedTempFile);
-
-impl Temp {
-    /// A new empty file in `folder`.
-    pub(crate) fn create(folder: &Path) -> Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(TEMPORARY).permissions(Permissions::from_mode(0o666));
-        builder.tempfile_in(folder).map(Temp).map_err(failed(Action::Create, folder))
-    }
-
-    /// Appends `bytes`.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        write_all(self.0.as_file(), bytes, self.0.path())
-    }
-
-    /// Fills the empty file with the bytes of `source`, sharing the disk blocks where the file system can; the digest of what it holds now.
-    pub(crate) fn copy(&mut self, source: &mut File, path: &Path, size: u64) -> Result<Digest> {
-        if self.clone_blocks(source) {
-            let mut copy = self.0.reopen().map_err(failed(Action::Read, self.0.path()))?;
-            return hash(&mut copy, self.0.path(), size);
-        }
-        digest_into(source, path, size, |chunk| self.write(chunk))
-    }
-
-    #[cfg(target_os = "linux")]
-    fn clone_blocks(&self, source: &File) -> bool {
-        rustix::fs::ioctl_ficlone(self.0.as_file(), source).is_ok()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn clone_blocks(&self, _: &File) -> bool {
-        false
-    }
-
-    /// Sets the permission bits.
-    pub(crate) fn set_mode(&self, mode: u32) -> Result<()> {
-        self.0.as_file().set_permissions(Permissions::from_mode(mode)).map_err(failed(Action::Write, self.0.path()))
-    }
-
-    /// The owner's execute bit and whoever else may read.
-    pub(crate) fn set_executable(&self) -> Result<()> {
-        let mode = self.0.as_file().metadata().map_err(failed(Action::Examine, self.0.path()))?.mode();
-        self.set_mode((mode | ((mode & 0o444) >> 2)) & 0o777)
-    }
-
-    /// Waits until the bytes are on the disk.
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.0.as_file().sync_all().map_err(failed(Action::Sync, self.0.path()))
-    }
-
-    /// Makes it visible as `path`, in place of what is there; a link there is replaced, not followed.
-    pub(crate) fn publish(self, path: &Path) -> Result<()> {
-        self.0.persist(path).map(drop).map_err(|e| StoreError::new(Action::Rename, path, e.error))
-    }
-}
-
+/// Writes all of `bytes` to an open file.
 pub(crate) fn write_all(mut file: &File, bytes: &[u8], path: &Path) -> Result<()> {
+    #[cfg(test)]
+    crate::fault::at_write(file, bytes).map_err(failed(Action::Write, path))?;
     file.write_all(bytes).map_err(failed(Action::Write, path))
 }
 
 /// Whether a file has more than one name.
 pub(crate) fn has_other_names(file: &File, path: &Path) -> Result<bool> {
+    gate(Action::Examine, path)?;
     file.metadata().map(|metadata| metadata.nlink() != 1).map_err(failed(Action::Examine, path))
 }
 
 /// Sets the permission bits of an open file.
 pub(crate) fn set_mode(file: &File, mode: u32, path: &Path) -> Result<()> {
+    gate(Action::Write, path)?;
     file.set_permissions(Permissions::from_mode(mode)).map_err(failed(Action::Write, path))
 }
 
 /// Waits until the bytes of an open file are on the disk.
 pub(crate) fn sync(file: &File, path: &Path) -> Result<()> {
-    file.sync_all().map_err(failed(Action::Sync, path))
+    gate(Action::Sync, path)?;
+    file.sync_all().map_err(failed(Action::Sync, path))?;
+    #[cfg(test)]
+    crate::fault::synced(file);
+    Ok(())
 }
 
 /// Waits until the names in `folder` are on the disk.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(failed(Action::Sync, folder))
+    gate(Action::Sync, folder)?;
+    File::open(folder).and_then(|f| f.sync_all()).map_err(failed(Action::Sync, folder))?;
+    #[cfg(test)]
+    crate::fault::synced_folder(folder);
+    Ok(())
 }
 
 /// Waits until everything on the file system of `folder` is on the disk.
 #[cfg(target_os = "linux")]
 pub(crate) fn sync_all(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|f| Ok(rustix::fs::syncfs(f)?)).map_err(failed(Action::Sync, folder))
+    gate(Action::Sync, folder)?;
+    File::open(folder).and_then(|f| Ok(rustix::fs::syncfs(f)?)).map_err(failed(Action::Sync, folder))?;
+    #[cfg(test)]
+    crate::fault::synced_all();
+    Ok(())
 }
 
 /// Elsewhere each file was flushed when it was written.
@@ -315,11 +306,18 @@ pub(crate) fn sync_all(_: &Path) -> Result<()> {
 
 /// Moves `from` to `to` on the same file system.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).map_err(failed(Action::Rename, from))
+    gate(Action::Rename, from)?;
+    std::fs::rename(from, to).map_err(failed(Action::Rename, from))?;
+    #[cfg(test)]
+    crate::fault::moved(from, to);
+    Ok(())
 }
 
 /// Moves `from` to `to` if nothing is there; whether it was moved. Not every file system can do that.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> bool {
+    if gate(Action::Rename, from).is_err() {
+        return false;
+    }
     #[cfg(target_os = "linux")]
     return rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, rustix::fs::RenameFlags::NOREPLACE).is_ok();
     #[cfg(not(target_os = "linux"))]
@@ -328,6 +326,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> bool {
 
 /// Makes the folder `path`, unless it is there; whether it was made.
 pub(crate) fn create_folder(path: &Path) -> Result<bool> {
+    gate(Action::Create, path)?;
     match std::fs::create_dir(path) {
         Ok(()) => Ok(true),
         Err(_) if path.is_dir() => Ok(false),
@@ -337,6 +336,7 @@ pub(crate) fn create_folder(path: &Path) -> Result<bool> {
 
 /// Makes the folder `path` and those above it.
 pub(crate) fn create_folders(path: &Path) -> Result<()> {
+    gate(Action::Create, path)?;
     std::fs::create_dir_all(path).map_err(failed(Action::Create, path))
 }
 
@@ -344,77 +344,31 @@ pub(crate) fn create_folders(path: &Path) -> Result<()> {
 pub(crate) fn remove(path: &Path) -> Result<()> {
     let outcome = match stat(path)? {
         None => return Ok(()),
-        Some(stat) if stat.kind == FileKind::Folder => std::fs::remove_dir_all(path),
-        Some(_) => std::fs::remove_file(path),
+        Some(stat) => {
+            gate(Action::Remove, path)?;
+            #[cfg(test)]
+            crate::fault::replaces(path);
+            if stat.kind == FileKind::Folder { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+        }
     };
     absent_is_none(outcome, Action::Remove, path).map(drop)
 }
 
 /// Makes the empty file `path`, unless something is there.
 pub(crate) fn create_empty(path: &Path) -> Result<()> {
+    gate(Action::Create, path)?;
     OpenOptions::new().write(true).create(true).truncate(false).open(path).map(drop).map_err(failed(Action::Create, path))
 }
 
 /// Gives the file at `path` the present time as that of its last change.
 pub(crate) fn touch(path: &Path) -> Result<()> {
+    gate(Action::Write, path)?;
     let times = FileTimes::new().set_modified(std::time::SystemTime::now());
     OpenOptions::new().write(true).open(path).and_then(|file| file.set_times(times)).map_err(failed(Action::Write, path))
 }
 
-/// Opens the lock file `path`, making it if need be.
-pub(crate) fn open_lock(path: &Path) -> Result<File> {
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    opened.map_err(failed(Action::Lock, path))
-}
-
-/// Opens the lock file `path` for a shared lock, which needs no right to write if it is there.
-pub(crate) fn open_shared(path: &Path) -> Result<File> {
-    match File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => open_lock(path),
-        outcome => outcome.map_err(failed(Action::Lock, path)),
-    }
-}
-
-/// Waits for a shared lock on `file`; see [`lock`].
-pub(crate) fn lock_shared(file: &File, path: &Path) -> Result<()> {
-    loop {
-        match file.lock_shared() {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome.map_err(failed(Action::Lock, path)),
-        }
-    }
-}
-
 /// Opens `path` for appending, making it if need be.
 pub(crate) fn open_append(path: &Path) -> Result<File> {
+    gate(Action::Write, path)?;
     OpenOptions::new().append(true).create(true).open(path).map_err(failed(Action::Write, path))
-}
-
-/// Waits for the exclusive lock on `file`; it is free again when `file` is dropped or its owner dies.
-pub(crate) fn lock(file: &File, path: &Path) -> Result<()> {
-    loop {
-        match file.lock() {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome.map_err(failed(Action::Lock, path)),
-        }
-    }
-}
-
-/// Takes the exclusive lock on `file` if nobody has it; whether it was taken.
-pub(crate) fn try_lock(file: &File, path: &Path) -> Result<bool> {
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(e)) => Err(StoreError::new(Action::Lock, path, e)),
-    }
-}
-
-/// Writes `bytes` to `path`: temp beside it, fsync, rename, fsync of the folder.
-pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temp = Temp::create(folder)?;
-    temp.write(bytes)?;
-    temp.sync()?;
-    temp.publish(path)?;
-    sync_folder(folder)
 }

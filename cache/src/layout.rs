@@ -62,8 +62,8 @@ impl Layout {
             let reason = format!("it holds `{}` but no file `version`", foreign.display());
             return Err(StoreError::NotAStore { path: self.root.clone(), reason });
         }
-        fs::write_atomic(&self.root.join(IGNORE_FILE), b"*\n")?;
-        fs::write_atomic(&self.root.join(VERSION_FILE), format!("{VERSION_PREFIX}{STORE_VERSION}\n").as_bytes())
+        fs::write_atomic(&self.root.join(IGNORE_FILE), b"*\n", &self.root)?;
+        fs::write_atomic(&self.root.join(VERSION_FILE), format!("{VERSION_PREFIX}{STORE_VERSION}\n").as_bytes(), &self.root)
     }
 
     pub(crate) fn root(&self) -> &Path {

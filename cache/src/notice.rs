@@ -15,6 +15,13 @@ pub enum Notice {
         /// Where it is now.
         moved: PathBuf,
     },
+    /// The disk did not give the bytes of a blob back.
+    UnreadableBlob {
+        /// Its digest.
+        digest: Digest,
+        /// What the system said.
+        reason: String,
+    },
     /// An index entry could not be read, and was set aside.
     DamagedEntry {
         /// The key it stood for.
@@ -47,6 +54,9 @@ impl fmt::Display for Notice {
         match self {
             Notice::DamagedBlob { digest, moved } => {
                 write!(f, "blob {} is damaged and will be made again (kept for inspection as {})", digest.short(), moved.display())
+            }
+            Notice::UnreadableBlob { digest, reason } => {
+                write!(f, "blob {} could not be read and will be made again ({reason}); is the disk failing?", digest.short())
             }
             Notice::DamagedEntry { key, reason, moved } => {
                 let (key, moved) = (key.short(), moved.display());

@@ -134,8 +134,12 @@ impl Parts<'_> {
         let Header::Intact(records) = pack::read_header(&path)? else { return self.store.drop_pack(pack) };
         let mut intact = Vec::new();
         for record in &records {
-            if let Ok(Some(value)) = pack::read_value(&path, record) {
-                intact.push((record.key, value));
+            // Once more, in case that was a hiccup.
+            match pack::read_value(&path, record).or_else(|_| pack::read_value(&path, record)) {
+                Ok(Some(value)) => intact.push((record.key, value)),
+                Ok(None) => {}
+                Err(error) if fs::is_bad_sector(&error) => {}
+                Err(error) => return Err(error),
             }
         }
         if intact.len() == records.len() {

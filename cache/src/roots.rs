@@ -74,7 +74,7 @@ impl Store {
     pub fn pin(&self, name: &str, keys: &BTreeMap<String, Key>) -> Result<(), StoreError> {
         let path = self.pin_path(name)?;
         make_folder(&self.layout.roots())?;
-        fs::write_atomic(&path, &encode(name, keys))
+        self.write_atomic(&path, &encode(name, keys))
     }
 
     /// Removes a pin; whether there was one.
@@ -173,7 +173,7 @@ impl PlanRoot {
         if self.file.is_none() {
             make_folder(&self.folder)?;
             if self.untidy {
-                fs::write_atomic(&self.path, &encode(&self.title, &self.keys))?;
+                store.write_atomic(&self.path, &encode(&self.title, &self.keys))?;
                 self.untidy = false;
             }
             self.file = Some(fs::open_append(&self.path)?);
@@ -190,7 +190,7 @@ impl PlanRoot {
     ///
     /// # Errors
     /// [`StoreError::DiskFull`] and the like.
-    pub fn end<'i>(self, plan: Option<impl Iterator<Item = &'i str>>) -> Result<(), StoreError> {
+    pub fn end<'i>(self, store: &Store, plan: Option<impl Iterator<Item = &'i str>>) -> Result<(), StoreError> {
         let plan: Option<HashSet<Cow<'_, str>>> = plan.map(|plan| plan.map(escape).collect());
         let others = |keys: &BTreeMap<String, Key>| plan.as_ref().is_some_and(|plan| keys.keys().any(|i| !plan.contains(i.as_str())));
         if self.touched.is_empty() && !self.untidy && !others(&self.keys) {
@@ -208,7 +208,7 @@ impl PlanRoot {
             return Ok(());
         }
         make_folder(&self.folder)?;
-        fs::write_atomic(&self.path, &encode(&self.title, &keys))
+        store.write_atomic(&self.path, &encode(&self.title, &keys))
     }
 }
 

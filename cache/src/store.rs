@@ -142,12 +142,21 @@ impl Store {
         self.layout.runs()
     }
 
-    /// Writes `bytes` to any `path`: temp beside it, fsync, rename. A link at `path` is replaced, not followed.
+    /// Writes `bytes` to any `path`: temporary file, fsync, rename. A link at `path` is replaced, not followed.
     ///
     /// # Errors
     /// [`StoreError::NotWritable`], [`StoreError::DiskFull`] and the like; what was at `path` is still there then.
     pub fn write_atomic(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        fs::write_atomic(path, bytes)
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // What a kill leaves in the store's own folder is swept; it will do wherever it is on the same file system.
+        let same_disk = |other: &Path| {
+            Ok::<bool, StoreError>(fs::stat_target(other)?.map(|stat| stat.device) == fs::stat_target(folder)?.map(|stat| stat.device))
+        };
+        match self.temporaries() {
+            Ok(private) if same_disk(&private)? => fs::write_atomic(path, bytes, &private),
+            Ok(_) | Err(StoreError::NotWritable { .. }) => fs::write_atomic(path, bytes, folder),
+            Err(error) => Err(error),
+        }
     }
 
     /// Like [`Store::write_atomic`], but the bytes need not be on the disk when it returns: for what can be made again, and says itself

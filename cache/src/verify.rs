@@ -4,6 +4,7 @@
 mod objects;
 mod records;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -21,6 +22,8 @@ pub struct VerifyOptions {
 pub enum Fault {
     /// An object does not have the bytes that its name promises.
     DamagedBlob(Digest),
+    /// An object can't be read, for want of rights or because the file system fails: whether it is damaged is not known.
+    UnreadableBlob(Digest),
     /// The record of a result can't be read.
     DamagedEntry(Key, String),
     /// The record of a result needs an object that is damaged or gone; the instance that made it.
@@ -110,7 +113,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`] when the store can't be listed. What can't be repaired is a finding.
     pub fn verify(&self, options: VerifyOptions, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Verified, StoreError> {
-        let mut check = Check { store: self, options, verified: Verified::default(), damaged: std::collections::HashSet::new() };
+        let mut check = Check { store: self, options, verified: Verified::default(), damaged: HashSet::new(), unreadable: HashSet::new() };
         check.objects(progress)?;
         check.entries()?;
         check.packs()?;
@@ -129,7 +132,9 @@ struct Check<'s> {
     options: VerifyOptions,
     verified: Verified,
     /// Objects that were found damaged; in a dry run they still are where they were.
-    damaged: std::collections::HashSet<Digest>,
+    damaged: HashSet<Digest>,
+    /// Objects that could not be read, of which nothing is known.
+    unreadable: HashSet<Digest>,
 }
 
 impl Check<'_> {
@@ -148,6 +153,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::DamagedBlob(digest) => write!(f, "blob {} is damaged", digest.short()),
+            Fault::UnreadableBlob(digest) => write!(f, "blob {} can't be read", digest.short()),
             Fault::DamagedEntry(key, reason) => write!(f, "the record of result {} is damaged: {reason}", key.short()),
             Fault::IncompleteResult(key, instance) => write!(f, "the result of `{instance}` ({}) lost files", key.short()),
             Fault::LostParts(pack) => write!(f, "sub-results in {} are damaged or gone", pack.short()),

@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
 fn end_root(root: PlanRoot, opened: &mut Opened, whole: bool) -> Result<(), CommandError> {
     let path = root.path().to_path_buf();
     let instances = whole.then(|| opened.plan.instances.iter().map(|instance| instance.id.as_str()));
-    run::allow_read_only(root.end(instances))?;
+    run::allow_read_only(root.end(&opened.store, instances))?;
     if let Ok(digest) = opened.store.hash_file(&path) {
         opened.files.push((path, digest));
     }

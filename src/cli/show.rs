@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use planish_cache::{Entry, Store};
+use planish_cache::{Entry, RestoreAs};
 
 use crate::exit::Exit;
 use crate::plan::Instance;
@@ -28,13 +28,17 @@ pub(super) struct ShowArguments {
     /// Copy the files to DIR, a folder for each output
     #[arg(long, value_name = "DIR")]
     restore: Option<PathBuf>,
+    /// With --restore: link to the store's own files, read-only, instead of copying them; never write to them
+    #[arg(long, requires = "restore")]
+    hard_link: bool,
 }
 
 pub(super) fn show(arguments: &ShowArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
     let opened = arguments.pipeline.open(&[], hooks.kinds)?;
     if let Some(folder) = &arguments.restore {
         let instance = select::single(&opened.plan, &arguments.instance)?;
-        return restore(&opened, instance, folder, screen);
+        let how = if arguments.hard_link { RestoreAs::HardLink } else { RestoreAs::Copy };
+        return restore(&opened, instance, (folder, how), screen);
     }
     let forecasts = opened.forecast()?;
     let mut views = Vec::new();
@@ -85,7 +89,7 @@ fn view(opened: &Opened, instance: &Instance, forecast: &Forecast) -> Result<Res
     Ok(ResultView { instance: instance.id.clone(), key: entry.key.to_string(), fresh, outputs, provenance })
 }
 
-fn restore(opened: &Opened, instance: &Instance, folder: &Path, screen: Screen) -> Result<Exit, CommandError> {
+fn restore(opened: &Opened, instance: &Instance, (folder, how): (&Path, RestoreAs), screen: Screen) -> Result<Exit, CommandError> {
     let forecasts = opened.forecast()?;
     let index = opened.plan.instances.iter().position(|other| other.id == instance.id);
     let Some(forecast) = index.and_then(|index| forecasts.get(index)) else { return Ok(Exit::Internal) };
@@ -93,7 +97,7 @@ fn restore(opened: &Opened, instance: &Instance, folder: &Path, screen: Screen) 
     for (output, digest) in &entry.outputs {
         let target = folder.join(output);
         refuse_occupied(&target)?;
-        if copy_out(&opened.store, digest, &target)? {
+        if opened.store.restore(digest, &target, how)?.is_some() {
             let earlier = if fresh { "" } else { " (an earlier result; a run would make another)" };
             screen.say(&format!("{}:{output} → {}{earlier}", instance.id, show::path(&target)));
         } else {
@@ -102,10 +106,6 @@ fn restore(opened: &Opened, instance: &Instance, folder: &Path, screen: Screen) 
         }
     }
     Ok(Exit::Success)
-}
-
-fn copy_out(store: &Store, digest: &planish_cache::Digest, target: &Path) -> Result<bool, CommandError> {
-    Ok(store.restore(digest, target)?.is_some())
 }
 
 /// Never mixes a result with other files.

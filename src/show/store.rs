@@ -187,6 +187,7 @@ impl FindingView {
     fn new(finding: &Finding) -> Self {
         let (fault, id) = match &finding.fault {
             Fault::DamagedBlob(digest) => ("damaged-blob", Some(digest.to_string())),
+            Fault::UnreadableBlob(digest) => ("unreadable-blob", Some(digest.to_string())),
             Fault::DamagedEntry(key, _) => ("damaged-entry", Some(key.to_string())),
             Fault::IncompleteResult(key, _) => ("incomplete-result", Some(key.to_string())),
             Fault::LostParts(digest) => ("lost-parts", Some(digest.to_string())),

@@ -12,7 +12,7 @@ fn reach(store: &Store, entries: &[&Entry]) {
     for entry in entries {
         root.reaches(store, &entry.instance, &entry.key).unwrap();
     }
-    root.end(Some(entries.iter().map(|entry| entry.instance.as_str()))).unwrap();
+    root.end(store, Some(entries.iter().map(|entry| entry.instance.as_str()))).unwrap();
 }
 
 /// What another process collects that relies on nothing.
@@ -133,7 +133,7 @@ fn checkpoints_stay_for_work_that_may_go_on() {
     let mut root = store.plan_root(Path::new("pipeline.toml"), None).unwrap();
     root.reaches(&store, "reached", &keys[0]).unwrap();
     root.reaches(&store, "finished", &keys[2]).unwrap();
-    root.end(Some(["reached", "finished"].into_iter())).unwrap();
+    root.end(&store, Some(["reached", "finished"].into_iter())).unwrap();
     publish(&store, "finished", "x");
     let store = reopened(store);
     let lock = store.try_lock(&keys[3]).unwrap().unwrap();

@@ -44,7 +44,7 @@ fn an_atomic_write_replaces_a_link_and_leaves_its_target() {
     let (target, link) = (folder.path().join("target"), folder.path().join("link"));
     std::fs::write(&target, "kept").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
-    write_atomic(&link, b"new").unwrap();
+    write_atomic(&link, b"new", folder.path()).unwrap();
     assert_eq!(std::fs::read(&link).unwrap(), b"new");
     assert_eq!(std::fs::read(&target).unwrap(), b"kept");
     assert_eq!(list(folder.path()).unwrap().len(), 2);

@@ -26,6 +26,9 @@ fn done(child: &mut Child) -> String {
 #[test]
 #[ignore = "runs as a child of the other tests"]
 fn child_task() {
+    if std::env::var("PLANISH_CACHE_TEST_TASK").unwrap() == "be killed" {
+        return super::faults::be_killed();
+    }
     let store = Store::open(std::env::var_os("PLANISH_CACHE_TEST_STORE").unwrap().as_ref()).unwrap();
     let key = entry("train", Digest::of(b"")).key;
     match std::env::var("PLANISH_CACHE_TEST_TASK").unwrap().as_str() {

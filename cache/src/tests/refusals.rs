@@ -56,11 +56,11 @@ fn a_restore_does_not_leave_its_folder_through_a_link() {
     let to = make_folder(root.path(), "to", &[]);
     symlink(outside.join("table"), to.join("table")).unwrap();
     symlink(&outside, to.join("figures")).unwrap();
-    let error = store.restore(&digest, &to).unwrap_err();
+    let error = store.restore(&digest, &to, crate::RestoreAs::Copy).unwrap_err();
     assert!(matches!(&error, StoreError::Refused { path, .. } if path.ends_with("to/figures")), "{error}");
 
     std::fs::remove_file(to.join("figures")).unwrap();
-    store.restore(&digest, &to).unwrap().unwrap();
+    store.restore(&digest, &to, crate::RestoreAs::Copy).unwrap().unwrap();
     assert_eq!(std::fs::read(to.join("table")).unwrap(), b"new");
     assert!(!to.join("table").is_symlink());
     for kept in ["a.svg", "table"] {

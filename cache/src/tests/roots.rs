@@ -13,7 +13,7 @@ fn plan(store: &Store, reached: &[(&str, &str)], whole: bool) {
     for (instance, text) in reached {
         root.reaches(store, instance, &key(text)).unwrap();
     }
-    root.end(whole.then(|| reached.iter().map(|(instance, _)| *instance))).unwrap();
+    root.end(store, whole.then(|| reached.iter().map(|(instance, _)| *instance))).unwrap();
 }
 
 fn only(store: &Store) -> Root {
@@ -103,7 +103,7 @@ fn a_folder_that_moves_with_its_store_keeps_its_root() {
         let store = Store::open(&folder.join(".planish")).unwrap();
         let mut root = store.plan_root(&folder.join("pipeline.toml"), None).unwrap();
         root.reaches(&store, "a", &key("1")).unwrap();
-        root.end(Some(["a"].into_iter())).unwrap();
+        root.end(&store, Some(["a"].into_iter())).unwrap();
         store.roots().unwrap()
     };
     std::fs::create_dir(&here).unwrap();

@@ -23,7 +23,7 @@ fn a_folder_comes_back_as_it_was() {
     assert_eq!(tree.files["a"].digest, tree.files["deep/c d.é"].digest);
 
     let restored = root.path().join("restored");
-    assert_eq!(store.restore(&digest, &restored).unwrap(), Some(tree));
+    assert_eq!(store.restore(&digest, &restored, crate::RestoreAs::Copy).unwrap(), Some(tree));
     assert_eq!(files_below(&restored).len(), files.len());
     for (name, bytes) in files {
         assert_eq!(std::fs::read(restored.join(name)).unwrap(), bytes, "{name}");
@@ -70,7 +70,7 @@ fn what_is_not_there_is_a_miss() {
     assert_eq!(store.blob(&digest).unwrap(), None);
     assert_eq!(store.tree(&digest).unwrap(), None);
     assert_eq!(store.folder(&digest).unwrap(), None);
-    assert_eq!(store.restore(&digest, &root.path().join("to")).unwrap(), None);
+    assert_eq!(store.restore(&digest, &root.path().join("to"), crate::RestoreAs::Copy).unwrap(), None);
     assert!(!root.path().join("to").exists());
     assert!(store.take_notices().is_empty());
 }

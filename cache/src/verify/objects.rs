@@ -26,34 +26,42 @@ impl Check<'_> {
     }
 
     fn object(&mut self, digest: Digest, path: PathBuf, stat: &Stat) {
-        match self.store.rehash(&digest, stat) {
+        // Once more, in case that was a hiccup.
+        match self.store.rehash(&digest, stat).or_else(|_| self.store.rehash(&digest, stat)) {
             Ok(Some(true)) => {
                 self.verified.objects += 1;
                 self.verified.bytes += stat.size;
             }
-            Ok(Some(false)) => {
-                self.damaged.insert(digest);
-                let judged = *stat;
-                self.found(Fault::DamagedBlob(digest), path, |store| repair(store, &digest, &judged));
-            }
+            Ok(Some(false)) => self.damaged(digest, path, stat),
             Ok(None) => {}
+            // Where the disk can't give the bytes back, nothing will.
+            Err(error) if fs::is_bad_sector(&error) => self.damaged(digest, path, stat),
             Err(error) => {
-                self.damaged.insert(digest);
-                self.found(Fault::DamagedBlob(digest), path, |_| Ok(Repair::Failed(error.to_string())));
+                self.unreadable.insert(digest);
+                self.found(Fault::UnreadableBlob(digest), path, |_| Ok(Repair::Failed(error.to_string())));
             }
         }
+    }
+
+    fn damaged(&mut self, digest: Digest, path: PathBuf, stat: &Stat) {
+        self.damaged.insert(digest);
+        let judged = *stat;
+        self.found(Fault::DamagedBlob(digest), path, |store| repair(store, &digest, &judged));
     }
 
     /// Looks for every pack's object, and for packs that lost their mark.
     pub(super) fn packs(&mut self) -> Result<(), StoreError> {
         let marked = self.store.packs()?;
         for pack in &marked {
-            match self.header(pack)? {
+            // Those were dealt with, or nothing is known of them.
+            if self.damaged.contains(pack) || self.unreadable.contains(pack) {
+                continue;
+            }
+            match pack::read_header(&self.store.layout.object(pack))? {
                 Header::Intact(records) => self.verified.parts += records.len(),
                 Header::Absent | Header::Damaged => {
                     let path = self.store.layout.part(pack);
-                    let remove = |store: &Store| fs::remove(&store.layout.part(pack)).map(|()| Repair::Removed);
-                    self.found(Fault::LostParts(*pack), path, remove);
+                    self.found(Fault::LostParts(*pack), path.clone(), |_| fs::remove(&path).map(|()| Repair::Removed));
                 }
             }
         }
@@ -69,13 +77,6 @@ impl Check<'_> {
         }
         Ok(())
     }
-
-    fn header(&self, pack: &Digest) -> Result<Header, StoreError> {
-        if self.damaged.contains(pack) {
-            return Ok(Header::Damaged);
-        }
-        pack::read_header(&self.store.layout.object(pack))
-    }
 }
 
 /// Sets a damaged object aside; what is intact in a pack is saved first.
@@ -86,5 +87,7 @@ fn repair(store: &Store, digest: &Digest, judged: &Stat) -> Result<Repair, Store
     {
         return Ok(Repair::SetAside(moved));
     }
-    Ok(store.put_blob_aside(digest, Some(judged))?.map_or(Repair::Rebuilt, Repair::SetAside))
+    let moved = store.put_blob_aside(digest, Some(judged))?;
+    fs::remove(&store.layout.part(digest))?;
+    Ok(moved.map_or(Repair::Rebuilt, Repair::SetAside))
 }
