@@ -5,4 +5,4 @@ folder=${1:?usage: peers.sh FOLDER}
 python3 -m venv "$folder"
 "$folder/bin/pip" install --quiet dvc snakemake
 cargo install --quiet --root "$folder" b3sum
-cargo install --quiet --root "$folder" oxo-flow || echo "oxo-flow does not install here; leave it out of --peers" >&2
+cargo install --quiet --root "$folder" oxo-flow-cli || echo "oxo-flow does not install here; leave it out of --peers" >&2

@@ -151,3 +151,37 @@ fn what_failed_is_not_settled() {
         assert!(!bench.path(".planish/runs/settled").exists());
     }
 }
+
+/// A pipeline of `count` stages, ten children to a parent.
+fn tree(count: usize) -> Bench {
+    let input = |stage: usize| if stage == 0 { String::new() } else { format!("inputs.parent = \"s{}\"", (stage - 1) / 10) };
+    let stages = (0..count).map(|stage| shell(&format!("s{stage}"), &format!("echo {stage} > {{outputs.out}}/x"), &input(stage)));
+    Bench::new(&stages.collect::<String>())
+}
+
+/// How often a run and all that it starts read from and write to files; `None` where the system does not count.
+fn calls(bench: &Bench) -> Option<(u64, u64)> {
+    let script = "\"$1\" run --cpus 1 > /dev/null 2>&1 || exit 1; cat /proc/$$/io";
+    let arguments = ["-c", script, "sh", env!("CARGO_BIN_EXE_planish")];
+    let output = std::process::Command::new("sh").args(arguments).current_dir(bench.path("")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let number = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(|number| number.trim().parse().unwrap());
+    number("syscr:").zip(number("syscw:"))
+}
+
+#[test]
+fn the_work_of_a_run_grows_with_its_stages_and_that_of_nothing_to_do_does_not() {
+    let (few, many) = (20, 200);
+    let [small, large] = [few, many].map(tree);
+    let (Some(small_first), Some(large_first)) = (calls(&small), calls(&large)) else { return };
+    // Linear, with room for records that are written at intervals.
+    assert!(large_first.1 * few as u64 <= 2 * small_first.1 * many as u64, "writes: {small_first:?}, {large_first:?}");
+    assert!(large_first.0 * few as u64 <= 2 * small_first.0 * many as u64, "reads: {small_first:?}, {large_first:?}");
+    for bench in [&small, &large] {
+        calls(bench);
+    }
+    let (small, large) = (calls(&small).unwrap(), calls(&large).unwrap());
+    // The note, the memo and the snapshot are read in as many pieces as they are large; nothing is written.
+    assert!(large.0 <= small.0 + 20, "reads: {small:?}, {large:?}");
+    assert!(large.1 <= small.1, "writes: {small:?}, {large:?}");
+}
