@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use planish_contract::{AnyStage, Arity, Context, Failure, InputSpec, Interface, Invalid, Kind, NoExecution, OutputSpec, Stage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use outputs::CommandOutput;
@@ -21,7 +22,7 @@ pub const NAME: &str = "command";
 pub struct Command;
 
 /// What a pipeline says about a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommandParameters {
     /// The program and its arguments.

@@ -1,6 +1,9 @@
 //! The outputs that a command declares.
 
+use std::borrow::Cow;
+
 use planish_contract::{Invalid, Kind};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -16,7 +19,7 @@ pub struct CommandOutput {
 }
 
 /// The long form.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Declared {
     name: String,
@@ -46,6 +49,21 @@ impl<'de> Deserialize<'de> for CommandOutput {
             }
         }
         deserializer.deserialize_any(Output)
+    }
+}
+
+impl JsonSchema for CommandOutput {
+    fn schema_name() -> Cow<'static, str> {
+        "CommandOutput".into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        concat!(module_path!(), "::CommandOutput").into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let declared = Declared::json_schema(generator);
+        json_schema!({ "description": "An output: its name, or its name and kind.", "anyOf": [{ "type": "string" }, declared] })
     }
 }
 

@@ -13,7 +13,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use quote::ToTokens;
+use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
+
+/// The crate that describes parameters to editors: what stages say through it is documentation, and changes no result.
+const SCHEMA: &str = "schemars";
 
 /// What was found in a workspace.
 #[derive(Debug, Default, PartialEq)]
@@ -72,7 +76,8 @@ fn manifest_text(manifest: &toml::Table, workspace: &toml::Table) -> String {
 }
 
 fn dependencies(manifest: &toml::Table) -> impl Iterator<Item = (&String, &toml::Value)> {
-    ["dependencies", "build-dependencies"].into_iter().filter_map(|table| manifest.get(table)?.as_table()).flatten()
+    let tables = ["dependencies", "build-dependencies"].into_iter().filter_map(|table| manifest.get(table)?.as_table());
+    tables.flatten().filter(|(name, _)| *name != SCHEMA)
 }
 
 /// `Cargo.lock` by package.
@@ -254,24 +259,42 @@ fn text(syntax: &syn::File, file: &Path) -> String {
     text
 }
 
-/// Leaves out what never changes a result: documentation, lint levels, tests.
+/// Leaves out what never changes a result: documentation, descriptions for editors, lint levels, tests.
 struct Strip;
 
 impl VisitMut for Strip {
     fn visit_file_mut(&mut self, file: &mut syn::File) {
-        file.items.retain(|item| !is_test(item));
+        file.items.retain(|item| !is_test(item) && !is_description(item));
         visit_mut::visit_file_mut(self, file);
     }
 
     fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
         if let Some((_, items)) = &mut module.content {
-            items.retain(|item| !is_test(item));
+            items.retain(|item| !is_test(item) && !is_description(item));
         }
         visit_mut::visit_item_mod_mut(self, module);
     }
 
     fn visit_attributes_mut(&mut self, attributes: &mut Vec<syn::Attribute>) {
-        attributes.retain(|a| !["doc", "allow", "expect", "warn", "deny"].iter().any(|name| a.path().is_ident(name)));
+        attributes.retain(|a| !["doc", "allow", "expect", "warn", "deny", SCHEMA].iter().any(|name| a.path().is_ident(name)));
+        for attribute in attributes.iter_mut().filter(|a| a.path().is_ident("derive")) {
+            let Ok(traits) = attribute.parse_args_with(Punctuated::<syn::Path, syn::Token![,]>::parse_terminated) else { continue };
+            let kept: Punctuated<syn::Path, syn::Token![,]> = traits.into_iter().filter(|name| !is_schema_trait(name)).collect();
+            *attribute = syn::parse_quote!(#[derive(#kept)]);
+        }
+    }
+}
+
+fn is_schema_trait(path: &syn::Path) -> bool {
+    path.segments.last().is_some_and(|segment| segment.ident == "JsonSchema")
+}
+
+/// Whether an item only describes parameters to editors.
+fn is_description(item: &syn::Item) -> bool {
+    match item {
+        syn::Item::Use(item) => matches!(&item.tree, syn::UseTree::Path(path) if path.ident == SCHEMA),
+        syn::Item::Impl(item) => item.trait_.as_ref().is_some_and(|(_, path, _)| is_schema_trait(path)),
+        _ => false,
     }
 }
 

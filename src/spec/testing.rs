@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use planish_contract::{AnyStage, Arity, Context, Failure, Fraction, Interface, Invalid, Kind, NoExecution, Stage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Kinds, LoadOptions, Pipeline, SpecErrors, load};
@@ -43,7 +44,7 @@ trait Check {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Data {
     #[serde(default)]
@@ -55,7 +56,7 @@ struct Data {
 }
 impl Check for Data {}
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum DataSet {
     #[default]
@@ -63,13 +64,13 @@ enum DataSet {
     Cifar10,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct DataExecution {
     data_dir: Option<PathBuf>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Train {
     #[serde(default = "small")]
@@ -111,21 +112,21 @@ impl Check for Train {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Network {
     Small {},
     WideResnet { depth: u32, width: u32, activation: Activation },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Activation {
     Relu,
     Softplus,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Objective {
     Nominal(Nominal),
@@ -133,17 +134,17 @@ enum Objective {
     Llr(Llr),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Nominal {}
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Trades {
     beta: f64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Llr {
     lambda: f64,
@@ -151,7 +152,7 @@ struct Llr {
     steps: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Optimizer {
     learning_rate: f64,
@@ -164,7 +165,7 @@ impl Default for Optimizer {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Device {
     device: Name,
@@ -177,14 +178,14 @@ impl Default for Device {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Name {
     Auto,
     Cpu,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Plain {
     steps: u32,

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use planish_contract::{AnyStage, Arity, Context, Failure, Interface, Kind, NoExecution, Progress, Stage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::Kinds;
@@ -11,7 +12,7 @@ use crate::spec::Kinds;
 /// Writes a text, after the texts of its inputs.
 struct Write;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Text {
     text: String,
@@ -43,7 +44,7 @@ impl Stage for Write {
 /// Misbehaves as told.
 struct Misbehave;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 enum Manner {
     /// Panics.
     Panic,
@@ -97,7 +98,7 @@ impl Stage for Misbehave {
 /// Squares numbers, with a memo of the squares; says in the log what it had to work out.
 struct Squares;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Numbers {
     numbers: Vec<u64>,

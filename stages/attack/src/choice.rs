@@ -1,6 +1,9 @@
 //! The parameter `attack`: one attack, or a list of them.
 
+use std::borrow::Cow;
+
 use planish_contract::Invalid;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -120,6 +123,25 @@ impl<'de> Deserialize<'de> for Attacks {
             }
         }
         deserializer.deserialize_any(OneOrMore)
+    }
+}
+
+/// One attack, or a list of them.
+impl JsonSchema for Attacks {
+    fn schema_name() -> Cow<'static, str> {
+        "Attacks".into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        concat!(module_path!(), "::Attacks").into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<AnyAttack>();
+        json_schema!({
+            "description": "One attack, or several that run one after the other, each on the images that still stand.",
+            "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }],
+        })
     }
 }
 

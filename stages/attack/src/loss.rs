@@ -1,12 +1,13 @@
 //! What attacks maximise, per image, as functions of the logits.
 
 use planish_nn::{Aim, Surrogate};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use planish_nn::best_rival;
 
 /// A loss to maximise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// −ln of the probability of the true class.

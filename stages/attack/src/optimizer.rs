@@ -2,10 +2,11 @@
 
 use planish_contract::Invalid;
 use planish_nn::StepSize;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The kind of step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Optimizer {
     /// Along the sign of the gradient: the steepest ascent in the L∞ norm (Madry et al., arXiv 1706.06083).

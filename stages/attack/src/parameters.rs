@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use planish_contract::Invalid;
 use planish_formats::{SplitName, Threat};
 use planish_nn::DeviceName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::choice::Attacks;
 
 /// What is attacked, how, and within which bounds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttackParameters {
     /// `attack.pgd = { … }`, or a list of attacks that run one after the other on the images that still stand.
@@ -48,7 +49,7 @@ impl AttackParameters {
 }
 
 /// How the attack stage runs; changes no result.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AttackExecution {
     /// How many images go through the network at once.

@@ -20,8 +20,9 @@ macro_rules! family {
         $(pub use $module::$member;)+
 
         $(#[$attribute])*
-        #[derive(Clone, Debug, $crate::serde::Serialize, $crate::serde::Deserialize)]
+        #[derive(Clone, Debug, $crate::serde::Serialize, $crate::serde::Deserialize, $crate::schemars::JsonSchema)]
         #[serde(rename_all = "kebab-case", crate = "planish_contract::serde")]
+        #[schemars(crate = "planish_contract::schemars")]
         #[allow(missing_docs, reason = "each variant is documented where its type is")]
         pub enum $any {
             $($member($member)),+

@@ -1,7 +1,13 @@
 //! Numbers that may be written as fractions.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+/// A decimal number in a string, as a regular expression.
+pub const NUMBER_PATTERN: &str = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?";
 
 /// A number that TOML may write as `0.1`, `1` or `"8/255"`. Its canonical form is the number.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
@@ -49,6 +55,24 @@ impl<'de> Deserialize<'de> for Fraction {
             }
         }
         deserializer.deserialize_any(Text)
+    }
+}
+
+/// A number, or a string such as `"8/255"`.
+impl JsonSchema for Fraction {
+    fn schema_name() -> Cow<'static, str> {
+        "Fraction".into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        concat!(module_path!(), "::Fraction").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number, or a fraction such as \"8/255\".",
+            "anyOf": [{ "type": "number" }, { "type": "string", "pattern": format!("^\\s*{NUMBER_PATTERN}\\s*(/\\s*{NUMBER_PATTERN}\\s*)?$") }],
+        })
     }
 }
 

@@ -15,9 +15,11 @@ mod stage;
 pub use artifact::{Arity, Coordinate, Coordinates, Folder, InputSpec, Interface, Kind, OutputSpec};
 pub use context::{Context, Gathered, Host, Input, Progress, SilentHost};
 pub use failure::Failure;
-pub use fraction::{Fraction, parse_fraction};
+pub use fraction::{Fraction, NUMBER_PATTERN, parse_fraction};
 pub use memo::{Memo, MemoryHost, PartKey};
 pub use stage::{AnyStage, Invalid, NoExecution, Prepared, Stage};
 
+#[doc(hidden)]
+pub use schemars;
 #[doc(hidden)]
 pub use serde;

@@ -1,5 +1,6 @@
 //! Stage kinds: typed for those who write them, erased for the engine.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ impl Invalid {
 }
 
 /// The `execution` of a stage kind that has none.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoExecution {}
 
@@ -39,9 +40,9 @@ pub struct NoExecution {}
 /// externally tagged enums.
 pub trait Stage: Send + Sync + 'static {
     /// What changes the result: part of the key, with every default filled in.
-    type Parameters: Serialize + DeserializeOwned + Send + Sync;
+    type Parameters: Serialize + DeserializeOwned + JsonSchema + Send + Sync;
     /// What must not change a single byte (batch size of an attack, device, data folder): never part of the key.
-    type Execution: Serialize + DeserializeOwned + Send + Sync;
+    type Execution: Serialize + DeserializeOwned + JsonSchema + Send + Sync;
 
     /// The name that `run = "…"` uses.
     const NAME: &'static str;
@@ -91,6 +92,12 @@ pub trait AnyStage: Send + Sync {
     /// See [`Stage::PACKAGE`].
     fn package(&self) -> &'static str;
 
+    /// What may be written as parameters, as JSON Schema; the definitions that it refers to join `generator`.
+    fn parameters_schema(&self, generator: &mut SchemaGenerator) -> Schema;
+
+    /// What may be written as `execution`, as JSON Schema.
+    fn execution_schema(&self, generator: &mut SchemaGenerator) -> Schema;
+
     /// Reads parameters from any format into their canonical form.
     ///
     /// # Errors
@@ -119,6 +126,14 @@ impl<S: Stage> AnyStage for std::marker::PhantomData<S> {
         S::PACKAGE
     }
 
+    fn parameters_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        named(S::NAME, "parameters", <S::Parameters as JsonSchema>::json_schema(generator))
+    }
+
+    fn execution_schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        named(S::NAME, "execution", <S::Execution as JsonSchema>::json_schema(generator))
+    }
+
     fn prepare(&self, parameters: &mut dyn erased_serde::Deserializer) -> Result<Result<Prepared, Invalid>, erased_serde::Error> {
         let typed: S::Parameters = erased_serde::deserialize(parameters)?;
         if let Err(invalid) = S::validate(&typed) {
@@ -138,6 +153,12 @@ impl<S: Stage> AnyStage for std::marker::PhantomData<S> {
         let execution: S::Execution = read_canonical(execution)?;
         S::run(&parameters, &execution, context)
     }
+}
+
+/// Two stage kinds may give their types one name, so they are told apart by a title instead of a definition.
+fn named(stage: &str, section: &str, mut schema: Schema) -> Schema {
+    schema.insert("title".to_owned(), format!("{section} of a stage of kind {stage}").into());
+    schema
 }
 
 fn read_canonical<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Failure> {

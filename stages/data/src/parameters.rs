@@ -1,8 +1,10 @@
 //! What the stage can be asked for.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use planish_contract::Invalid;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer, value::MapDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -13,7 +15,7 @@ use crate::datasets::AnyDataset;
 ///
 /// In TOML `dataset = "cifar10"` and `dataset.cifar10 = {}` are the same. `train` and `test` are numbers of
 /// images or `"all"`; what is left out is the data set's default. Validation images are taken out of the official training split.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Written")]
 pub struct Parameters {
     /// The data set.
@@ -60,7 +62,7 @@ impl Parameters {
 }
 
 /// The parameters as TOML has them, before defaults are filled in.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "Parameters")]
 struct Written {
     #[serde(deserialize_with = "name_or_table")]
@@ -117,6 +119,20 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        concat!(module_path!(), "::Size").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A number of images, or all there are.", "anyOf": [{ "type": "integer", "minimum": 0 }, { "const": "all" }] })
+    }
+}
+
 /// Reads `"cifar10"` like `{ cifar10 = {} }`.
 fn name_or_table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AnyDataset, D::Error> {
     struct Written;
@@ -153,7 +169,7 @@ impl<'de, E: de::Error, T: Deserializer<'de, Error = E>> de::IntoDeserializer<'d
 }
 
 /// Where the data set comes from. None of it changes the result: every file is checked.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Execution {
     /// A folder with copies of data sets. Without it, the environment variable `PLANISH_DATA` names one.

@@ -8,4 +8,5 @@ mod stage;
 mod testing;
 
 pub use convert::{INPUT, OUTPUT, Source, convert};
+pub use planish_onnx::runtime::present as onnx_runtime_present;
 pub use stage::{Execution, ExportStage, Parameters};

@@ -8,6 +8,7 @@ use planish_formats::{ModelInfo, SCHEMA, WEIGHTS, kinds, write_json};
 use planish_nn::{Checkpoint, DeviceName, device, load_checkpoint, set_threads};
 use planish_onnx::{Classifier, runtime};
 use prost::Message;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::convert::{INPUT, OUTPUT, Source, convert, format_version};
@@ -23,7 +24,7 @@ const MOST_IMAGES: usize = 100_000;
 pub struct ExportStage;
 
 /// `params` of the stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Parameters {
     /// The version of ONNX's operator set, 13 to 21.
@@ -41,7 +42,7 @@ impl Default for Parameters {
 }
 
 /// `execution` of the stage.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Execution {
     /// The shared library of ONNX Runtime; searched for when it is left out.

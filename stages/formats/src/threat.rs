@@ -1,10 +1,11 @@
 //! Threat models: what an attack may do to an image.
 
 use planish_contract::{Fraction, Invalid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the size of a perturbation is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Norm {
     /// The largest change of any pixel.
@@ -20,7 +21,7 @@ impl std::fmt::Display for Norm {
 }
 
 /// A threat model: every perturbation of norm at most `eps` that leaves the image in `[0,1]`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Threat {
     /// The norm.

@@ -1,11 +1,12 @@
 //! Activation functions with their first and second derivatives.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A scalar function applied to every element.
 ///
 /// Second-order training needs the second derivative; ReLU's is zero almost everywhere, which is what is used at 0 too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
     /// `t`.

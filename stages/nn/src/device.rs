@@ -1,8 +1,10 @@
 //! Where tensors live.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use planish_contract::Failure;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A place where tensors live and are computed on; burn's run-time device.
@@ -56,6 +58,20 @@ impl Serialize for DeviceName {
 impl<'de> Deserialize<'de> for DeviceName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for DeviceName {
+    fn schema_name() -> Cow<'static, str> {
+        "DeviceName".into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        concat!(module_path!(), "::DeviceName").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A device: auto, cpu, cuda or cuda:0.", "type": "string", "pattern": "^(auto|cpu|cuda(:[0-9]+)?)$" })
     }
 }
 

@@ -1,6 +1,9 @@
 //! Step sizes, absolute or relative to ε.
 
-use planish_contract::parse_fraction;
+use std::borrow::Cow;
+
+use planish_contract::{NUMBER_PATTERN, parse_fraction};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The size of an attack's step: a number (`0.01`, `"2/255"`) in units of the pixel range, or a multiple of ε (`"0.25 eps"`, `"eps/4"`, `"2.5*eps"`).
@@ -83,6 +86,28 @@ impl<'de> Deserialize<'de> for StepSize {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A number, a fraction or a multiple of ε.
+impl JsonSchema for StepSize {
+    fn schema_name() -> Cow<'static, str> {
+        "StepSize".into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        concat!(module_path!(), "::StepSize").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let fraction = format!("{NUMBER_PATTERN}\\s*(/\\s*{NUMBER_PATTERN}\\s*)?");
+        json_schema!({
+            "description": "A number or a fraction such as \"2/255\" in units of the pixel range, or a multiple of the radius such as \"0.25 eps\" or \"eps/4\".",
+            "anyOf": [
+                { "type": "number" },
+                { "type": "string", "pattern": format!("^\\s*({fraction}|({fraction}\\*?\\s*)?eps\\s*(/\\s*{NUMBER_PATTERN})?)\\s*$") },
+            ],
+        })
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use planish_contract::Invalid;
 use planish_formats::threat::Threat;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of the stage kind `report`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportParameters {
     /// The heading of the report.
@@ -22,7 +23,7 @@ fn default_title() -> String {
 }
 
 /// One table: rows and columns are axes of the gathered evidence.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableParameters {
     /// The heading of the table.
@@ -50,7 +51,7 @@ fn yes() -> bool {
 }
 
 /// An axis as a table shows it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Axis {
     /// The name of the axis in the pipeline.
@@ -80,7 +81,7 @@ impl Axis {
 }
 
 /// How sure a reference value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Certainty {
     /// Read in the paper itself.
@@ -107,7 +108,7 @@ impl Certainty {
 }
 
 /// A value that others reported.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
     /// The row's label.

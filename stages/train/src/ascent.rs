@@ -4,10 +4,11 @@
 
 use planish_contract::{Failure, Invalid};
 use planish_nn::{Ball, StepSize, Stream};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a gradient becomes a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Optimizer {
     /// Every pixel moves by the step size, along the sign of its gradient (Madry et al. 2018).
@@ -17,7 +18,7 @@ pub enum Optimizer {
 }
 
 /// Where a search starts; the start is clipped to the ball and to `[0,1]`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// At the image.

@@ -2,10 +2,11 @@
 
 use planish_contract::Failure;
 use planish_nn::Stream;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which random changes a training image gets, anew in every epoch. The default is the released code of LLR for CIFAR-10.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
     /// Mirror left and right with probability one half. Not for digits.

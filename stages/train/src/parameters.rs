@@ -3,6 +3,7 @@
 use planish_contract::{Fraction, Invalid};
 use planish_formats::{Norm, Threat};
 use planish_nn::{AnyNetwork, DeviceName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::augmentation::Augmentation;
@@ -14,7 +15,7 @@ use crate::warmup::Warmup;
 use crate::weight_perturbation::WeightPerturbation;
 
 /// Everything that a training's result depends on. Defaults are those of LLR's released code for CIFAR-10 where it has them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
     /// The network.
@@ -110,7 +111,7 @@ fn toml_name(member: &str) -> String {
 }
 
 /// What must not change a byte of the result.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Execution {
     /// Where to train.

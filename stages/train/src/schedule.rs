@@ -1,10 +1,11 @@
 //! The learning rate over a training.
 
 use planish_contract::Invalid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the milestones of [`Schedule::Piecewise`] count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Parts of the whole training, in (0, 1).
@@ -17,7 +18,7 @@ pub enum Unit {
 }
 
 /// How the learning rate changes from step to step; `optimizer.learning_rate` is its largest value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
     /// Always the same.

@@ -5,6 +5,7 @@ use planish_contract::{Failure, Invalid};
 use planish_formats::{Split, Validation};
 use planish_nn::loss::{cross_entropy, margin};
 use planish_nn::{Ball, Device, Layout, Network, Normalisation, Parameters, Statistics, StepSize};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, Optimizer, Start, StartKey};
@@ -12,7 +13,7 @@ use crate::input_gradient::InputGradient;
 use crate::objective::{image_tensor, label_tensor, to_host};
 
 /// What makes one epoch's weights better than another's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Criterion {
     /// Robust accuracy for robust objectives where it is measured, accuracy otherwise.
@@ -28,7 +29,7 @@ pub enum Criterion {
 ///
 /// The attack is PGD on the margin loss with sign steps from a uniform start that is the same in every epoch, at the full radius and
 /// under the running statistics; an image stands if it is right before the attack and at its end.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Selection {
     /// After how many epochs the network is validated; the last epoch always is.

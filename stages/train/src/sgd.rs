@@ -3,13 +3,14 @@
 use burn::tensor::Tensor;
 use planish_contract::Invalid;
 use planish_nn::{Parameter, Parameters, Role};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// SGD with momentum, without Nesterov's correction and without dampening: v ← m·v + (g + d·w); w ← w − rate·v.
 ///
 /// The decay d acts on convolution and linear weights only (a penalty of ½·d·‖w‖²), never on biases and normalisation. Defaults: the
 /// released code of LLR.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sgd {
     /// The largest learning rate; the schedule gives its share.

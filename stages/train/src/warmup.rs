@@ -1,10 +1,11 @@
 //! The radius of the ball over a training.
 
 use planish_contract::Invalid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How long the radius of the threat rises linearly from 0 before it is full. `{ steps = 0 }` means not at all.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Warmup {
     /// So many steps (batches). The default, 500, is the released code of LLR.

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use planish_contract::{Failure, Invalid};
 use planish_nn::{Parameter, Parameters, Role};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::objective::{Evaluation, Objective, Step, WeightGradients, evaluate};
@@ -13,7 +14,7 @@ use crate::objective::{Evaluation, Objective, Step, WeightGradients, evaluate};
 /// Every convolution and linear weight w moves by γ·‖w‖·g/‖g‖, where g is the objective's gradient at w with δ already found; biases and
 /// normalisation stay. The official code finds the direction by one step of a proxy optimiser, whose rate drops out.
 /// Both passes are counted; the terms in the history are those at the moved weights.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WeightPerturbation {
     /// γ, the length of the move relative to the weight's norm (official: 5e-3 with TRADES, 1e-2 with ADV).

@@ -2,6 +2,7 @@
 
 use planish_contract::{Failure, Invalid};
 use planish_nn::{Aim, StepSize, Surrogate};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, RowLoss, climb};
@@ -13,7 +14,7 @@ use crate::optimizer::{Optimizer, Update};
 ///
 /// A round aims each image at one class; the classes come in the order of the clean logits, the likeliest first, and a fallen image
 /// is spared the rest. Each restart goes through all classes. So an image costs at most `steps · restarts · (classes − 1)` gradients.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Written")]
 pub struct MultiTargeted {
     /// Gradients per image, restart and class.
@@ -29,7 +30,7 @@ pub struct MultiTargeted {
 }
 
 /// The parameters as they are written: defaults may depend on the optimiser.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Written {
     steps: u32,

@@ -2,6 +2,7 @@
 
 use planish_contract::{Failure, Invalid};
 use planish_nn::{Aim, StepSize};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, RowLoss, climb};
@@ -14,7 +15,7 @@ use crate::optimizer::{Optimizer, Update};
 /// The weak attack of the LLR paper, FGSM-20, is `{ steps = 20, step_size = 0.003, loss = "cross-entropy" }`; its strong one,
 /// Untargeted, is `{ steps = 200, restarts = 20, loss = "margin", optimizer = "adam" }` (llr.md §5). The released monitor clips the
 /// margin where an image is already lost by 30 logits; here such an image has left the batch, so there is nothing to clip.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Written")]
 pub struct Pgd {
     /// Gradients per image and restart.
@@ -34,7 +35,7 @@ pub struct Pgd {
 }
 
 /// Where an attack starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// At a point drawn uniformly from the ball, then clipped to `[0,1]`.
@@ -45,7 +46,7 @@ pub enum Start {
 }
 
 /// The parameters as they are written: defaults may depend on the optimiser.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Written {
     steps: u32,

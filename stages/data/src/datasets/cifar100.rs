@@ -1,12 +1,13 @@
 //! CIFAR-100 (Krizhevsky 2009, *Learning multiple layers of features from tiny images*): colour images of 100 fine classes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Malformed;
 use crate::dataset::{Checksum, Dataset, Download, Facts, Official, OfficialFile, Publication, Sizes};
 
 /// CIFAR-100: 50,000 training and 10,000 test images `[3, 32, 32]` with their fine labels, the binary version.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cifar100 {}
 

@@ -3,13 +3,14 @@
 //! 10,000 training, 1,000 validation and 1,000 test images are part of the program; they are the same images that the full
 //! files give for these sizes. `embedded/pack.py` says how they were packed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Malformed;
 use crate::dataset::{Checksum, Dataset, Download, Embedded, Facts, Official, OfficialFile, Publication, Sizes};
 
 /// Fashion-MNIST: 60,000 training and 10,000 test images `[1, 28, 28]` of 10 classes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FashionMnist {}
 

@@ -1,12 +1,13 @@
 //! MNIST (`LeCun`, Cortes and Burges 1998): grey images of handwritten digits.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Malformed;
 use crate::dataset::{Checksum, Dataset, Download, Facts, Official, OfficialFile, Publication, Sizes};
 
 /// MNIST: 60,000 training and 10,000 test images `[1, 28, 28]` of 10 classes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mnist {}
 

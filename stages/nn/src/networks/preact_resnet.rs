@@ -1,6 +1,7 @@
 //! Pre-activation residual networks for small images (He et al. 2016, "Identity mappings in deep residual networks").
 
 use planish_contract::{Failure, Invalid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Activation, ArchitectureBuilder, ConvOptions, NetworkSpec};
@@ -8,7 +9,7 @@ use crate::{Activation, ArchitectureBuilder, ConvOptions, NetworkSpec};
 /// A pre-activation `ResNet`-18 or 34 with a 3×3 stem: four groups of basic blocks with `width`, 2, 4 and 8 times `width` channels, strides
 /// 1, 2, 2, 2; final normalisation and activation, global mean pool, linear. The network of fast adversarial training, MART and AWP. Names
 /// follow the usual PyTorch code: `conv1`, `layer1.0.bn1`, …, `layer2.0.shortcut.0`, …, `bn`, `linear`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreactResnet {
     /// 18 or 34.

@@ -1,6 +1,7 @@
 //! Residual networks with the `ImageNet` stem (He et al. 2016, "Deep residual learning"; torchvision's `resnet.py`).
 
 use planish_contract::{Failure, Invalid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Activation, ArchitectureBuilder, ConvOptions, NetworkSpec};
@@ -8,7 +9,7 @@ use crate::{Activation, ArchitectureBuilder, ConvOptions, NetworkSpec};
 /// A `ResNet`-18, 34, 50, 101 or 152 as torchvision builds it: 7×7 stem of stride 2, 3×3 max pool of stride 2, four groups of basic (18, 34) or
 /// bottleneck blocks (stride in the 3×3 convolution), global mean pool, linear. Names are torchvision's: `conv1`, `bn1`,
 /// `layer1.0.conv1`, …, `layer1.0.downsample.0`, …, `fc`. LLR's `ImageNet` networks are `depth = 152` with softplus.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resnet {
     /// 18, 34, 50, 101 or 152.

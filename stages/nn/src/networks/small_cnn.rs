@@ -1,13 +1,14 @@
 //! A convolutional network small enough to train on a laptop's processor.
 
 use planish_contract::{Failure, Invalid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Activation, ArchitectureBuilder, ConvOptions, NetworkSpec};
 
 /// Four 3×3 convolutions with `width`, 2 `width`, 2 `width`, 4 `width` filters and strides 2, 1, 2, 1, global mean
 /// pool, linear. On 28×28 images a width of 16 costs 2.3 million multiply–accumulates an image. The architecture is our own.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmallCnn {
     /// Filters of the first convolution.

@@ -1,6 +1,7 @@
 //! Wide residual networks (Zagoruyko and Komodakis 2016), pre-activation, without dropout.
 
 use planish_contract::{Failure, Invalid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Activation, ArchitectureBuilder, ConvOptions, NetworkSpec};
@@ -8,7 +9,7 @@ use crate::{Activation, ArchitectureBuilder, ConvOptions, NetworkSpec};
 /// A WRN-`depth`-`width`: three groups of (depth − 4) / 6 blocks with 16, 32 and 64 times `width` channels,
 /// strides 1, 2, 2; final normalisation and activation, global mean pool, linear. Names follow the
 /// usual PyTorch code: `conv1`, `block1.layer.0.bn1`, …, `bn1`, `fc`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WideResnet {
     /// Number of layers: 6 n + 4 for n blocks a group.
@@ -24,7 +25,7 @@ pub struct WideResnet {
 }
 
 /// How a wide residual network begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stem {
     /// 16 · `width` filters and a 1×1 projection in the first block of every group (LLR's released code).

@@ -54,6 +54,20 @@ pub fn ensure(explicit: Option<&Path>) -> Result<&'static RuntimeInfo, Failure> 
     loaded(explicit).map(|loaded| &loaded.info)
 }
 
+/// The library that [`ensure`] would try first, as far as that can be told without loading it and without obtaining one: in words, with
+/// its version where the file's name has it. `None` when one would have to be obtained.
+///
+/// # Errors
+/// [`Failure::Input`] when the one that `explicit` or `ORT_DYLIB_PATH` names is not there.
+pub fn present(explicit: Option<&Path>) -> Result<Option<String>, Failure> {
+    let candidate = search::named(explicit)?.or_else(|| search::installed().into_iter().next()).or_else(obtain::cached);
+    Ok(candidate.map(|Candidate { path, found }| {
+        let path = path.canonicalize().unwrap_or(path);
+        let version = version(&path).map_or_else(|| "of unknown version".to_owned(), |version| version);
+        format!("{version}, {found}: {}", path.display())
+    }))
+}
+
 /// The one environment of the process.
 pub(crate) fn environment() -> Result<&'static Environment, Failure> {
     loaded(None).map(|loaded| &loaded.environment)

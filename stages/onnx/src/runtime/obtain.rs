@@ -27,6 +27,13 @@ pub(super) fn cached_or_obtained() -> Result<Candidate, Failure> {
     obtain_into(&folder, pin, download)
 }
 
+/// The verified library of this platform, if the cache folder holds it.
+pub(super) fn cached() -> Option<Candidate> {
+    let pin = pin()?;
+    let path = cache_folder().ok()?.join(VERSION).join(pin.platform).join(pin.library);
+    is_intact(&path, pin).then(|| Candidate { path, found: "in the cache folder".to_owned() })
+}
+
 /// Where libraries are kept.
 fn cache_folder() -> Result<PathBuf, Failure> {
     let base = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());

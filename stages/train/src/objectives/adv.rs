@@ -3,13 +3,14 @@
 use planish_contract::{Failure, Invalid};
 use planish_nn::StepSize;
 use planish_nn::loss::{cross_entropy, margin};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, Optimizer, Start};
 use crate::objective::{Evaluation, Objective, Step};
 
 /// What the inner search maximises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchLoss {
     /// The cross-entropy.
@@ -22,7 +23,7 @@ pub enum SearchLoss {
 ///
 /// The search sees the running statistics; the outer pass on x+δ uses its own batch's, which the running averages take up: as the ADV
 /// option of LLR's released code does. Defaults: a step of ε/4 from a uniform start (2/255 at 8/255, Madry et al.).
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adv {
     /// K, the number of inner steps.

@@ -3,6 +3,7 @@
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::{cross_entropy, cross_entropy_tangent};
 use planish_nn::{Layout, Normalisation, StepSize};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::sign;
@@ -15,7 +16,7 @@ use crate::vectors::normalise;
 /// x + h·z is not clipped. The clean batch's statistics serve every pass, as in LLR; weight gradients flow through them. With v, the
 /// difference of the gradients scaled to length 1 and held constant, vᵀ(∇l(x+hz) − ∇l(x)) has the norm's value and weight gradient, so one
 /// dual pass is enough. Defaults: λ = 4 (official), h = 1.5 (paper, from memory).
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cure {
     /// λ, the weight of the curvature term.

@@ -3,6 +3,7 @@
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::{cross_entropy, cross_entropy_tangent};
 use planish_nn::{Layout, Normalisation, StepSize};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::Start;
@@ -17,7 +18,7 @@ use crate::vectors::{dot, norm};
 /// gradients of the cosine are taken under the clean batch's statistics, held fixed with respect to images. Held constant, the cosine's
 /// derivatives with respect to the two gradients are tangents whose dual pass has the cosine's weight gradient. Defaults are the
 /// official ones for CIFAR-10 at ε = 8/255: a step of 1.25 ε, λ = 0.2.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GradAlign {
     /// λ, the weight of the alignment term.

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::{cross_entropy, cross_entropy_tangent};
 use planish_nn::{Layout, Normalisation, Statistics, StepSize};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, Optimizer, Start, sign};
@@ -12,7 +13,7 @@ use crate::objective::{Evaluation, Objective, Step, check_weights, statistics_of
 use crate::vectors::normalise;
 
 /// Which direction the inner search follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchGradient {
     /// The gradient of g, as the paper defines it: sign(residual)·(∇l(x+δ) − ∇l(x)).
@@ -22,7 +23,7 @@ pub enum SearchGradient {
 }
 
 /// What the term with weight μ measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GradientTerm {
     /// |δᵀ∇l(x)|, the paper's.
@@ -40,7 +41,7 @@ pub enum GradientTerm {
 /// The clean batch's statistics serve every pass: the clean one (whose statistics the running averages take up), the search and x+δ;
 /// they are constants inside the directional derivative, not of the weights. The released weighting is
 /// `cross_entropy_weight = 2, lambda = 4, mu = 1.2`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Llr {
     /// λ, the weight of the linearity error g.

@@ -3,6 +3,7 @@
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::cross_entropy;
 use planish_nn::{Layout, Normalisation, StepSize};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, Optimizer, Start, sign};
@@ -12,7 +13,7 @@ use crate::objective::{Evaluation, Objective, Step, check_weights, statistics_of
 ///
 /// LLR minimises an upper bound of the gap (Qin et al. 2019, proposition 4.1); reviewers of the paper asked why not the gap itself. Batch
 /// statistics and defaults are those of [`Llr`](crate::objectives::Llr), so that only the regulariser differs.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossGap {
     /// λ, the weight of the gap.

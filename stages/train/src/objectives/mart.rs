@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor};
 use planish_contract::{Failure, Invalid};
 use planish_nn::StepSize;
 use planish_nn::loss::{cross_entropy, kl_divergence};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::Start;
@@ -17,7 +18,7 @@ use crate::objectives::Adv;
 /// The search sees the running statistics; x and x+δ then pass one after the other, each with its own batch's, which the running averages
 /// take up in this order. Small constants inside the logarithms are the official ones. Defaults are the official ones for
 /// CIFAR-10, with the step as a part of ε (there 0.007 at 0.031) and the start clipped to the ball and to `[0,1]`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mart {
     /// β, the weight of the divergence.

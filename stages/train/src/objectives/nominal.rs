@@ -2,12 +2,13 @@
 
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::cross_entropy;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::objective::{Evaluation, Objective, Step};
 
 /// The mean cross-entropy l(x); no perturbation. Batch statistics, which the running averages take up.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nominal {}
 

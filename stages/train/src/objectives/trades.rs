@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::{cross_entropy, kl_divergence};
 use planish_nn::{Layout, Normalisation, StepSize};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, Optimizer, Start};
@@ -14,7 +15,7 @@ use crate::objective::{Evaluation, Objective, Step, check_weights};
 /// The search sees the running statistics ("eval mode"); x and x+δ then pass one after the other, each with its own batch's, which the
 /// running averages take up in this order. Both passes of the divergence carry weight gradients. Defaults are the official ones for
 /// CIFAR-10, with the step as a part of ε (there 0.007 at 0.031) and the start clipped to the ball and to `[0,1]`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Trades {
     /// β, the weight of the divergence.
