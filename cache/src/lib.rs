@@ -43,6 +43,7 @@ mod snapshot;
 mod store;
 mod tree;
 mod verify;
+mod withdraw;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use planish_cache::{Digest, Key, PlanRoot, Store, StoreError};
 use crate::plan::Plan;
 
 use self::alarms::Alarms;
+use super::adoption::Adoptions;
 use super::budget::{Budget, Total};
 use super::ending;
 use super::event::{Event, Failed};
@@ -99,6 +100,7 @@ pub struct Dispatcher<'a> {
     options: RunOptions,
     resolver: Resolver<'a>,
     recorder: Recorder<'a>,
+    adoptions: Adoptions,
     slots: Vec<Slot>,
     keys: Vec<Option<Key>>,
     queue: Queue,
@@ -127,6 +129,7 @@ impl<'a> Dispatcher<'a> {
             resolver: Resolver::new(plan, store),
             recorder: Recorder::begin(store, &plan.name, plan.instances.iter().map(|instance| instance.id.as_str())),
             keys: vec![None; plan.instances.len()],
+            adoptions: Adoptions::load(store),
             slots: plan.instances.iter().map(|_| Slot::Pending).collect(),
             queue: Queue::new(plan, priority::remaining(plan, &seconds)),
             pace: Pace::default(),

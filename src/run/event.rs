@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use planish_cache::{Digest, StoreError};
 use planish_contract::{Failure, Progress};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Something that happened to an instance while its worker ran.
@@ -38,7 +39,7 @@ pub struct Finished {
 }
 
 /// Why there is no result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failed {
     /// Whose fault it is.
     pub class: FailureClass,
@@ -52,7 +53,7 @@ pub struct Failed {
 }
 
 /// Whose fault a failure is: decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureClass {
     /// The stage, its parameters or its inputs.

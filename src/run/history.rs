@@ -139,6 +139,14 @@ impl History {
         self.latest_run = Some(work.run.to_owned());
     }
 
+    /// Another result of the instance is in use now, and nothing ran.
+    pub fn adopted(&mut self, instance: &str, key: Key, reason: Reason) {
+        let past = self.touch(instance);
+        past.key = Some(key);
+        past.reason = Some(reason);
+        past.failure = None;
+    }
+
     fn touch(&mut self, instance: &str) -> &mut Past {
         self.touched.insert(instance.to_owned());
         self.instances.entry(instance.to_owned()).or_default()

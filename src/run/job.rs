@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::command;
 use crate::key::KeyParts;
 
+use super::adoption::Adoption;
+
 /// What one worker is to do: everything that it needs, frozen when it is started.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +52,9 @@ pub struct Job {
     pub memo: bool,
     /// The instance's log.
     pub log: PathBuf,
+    /// The adopted results that it takes from, directly or through others; by instance.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rests_on: BTreeMap<String, Adoption>,
 }
 
 /// What ends a stage before its time, and how often it may be tried.

@@ -31,7 +31,7 @@ pub fn processors() -> usize {
 
 /// The machine's memory in bytes, where the system tells.
 #[must_use]
-pub(super) fn memory() -> Option<u64> {
+pub fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -40,7 +40,7 @@ pub(super) fn memory() -> Option<u64> {
 
 /// The NVIDIA GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them: those that it names, or all that have device files.
 #[must_use]
-pub(super) fn gpus() -> Vec<String> {
+pub fn gpus() -> Vec<String> {
     if let Some(visible) = std::env::var_os("CUDA_VISIBLE_DEVICES") {
         return named_gpus(&visible.to_string_lossy());
     }
@@ -65,7 +65,7 @@ pub(super) fn host() -> String {
 
 /// The processor's vector level, on which floating-point results may depend: `x86-64-v3` and the like.
 #[must_use]
-pub(super) fn cpu_features() -> String {
+pub fn cpu_features() -> String {
     #[cfg(target_arch = "x86_64")]
     let level = if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512bw") {
         "x86-64-v4"

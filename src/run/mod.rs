@@ -7,6 +7,7 @@
 //!            └─► Resolver (keys) ─► Store ◄─ publishes ────┘
 //! ```
 
+mod adoption;
 mod budget;
 mod dispatcher;
 mod ending;
@@ -49,6 +50,7 @@ use planish_cache::StoreError;
 
 use crate::plan::Plan;
 
+pub use adoption::{AdoptError, Adoption, Adoptions, Mark, adopt, undo};
 pub use budget::{Budget, Share, Total};
 pub(crate) use dispatcher::allow_read_only;
 pub use dispatcher::{Dispatcher, Message, RunOptions, RunResult, Surroundings};
@@ -58,7 +60,7 @@ pub use executor::{Executor, Local, Report, Running, Tell};
 pub use forecast::{Forecast, forecast};
 pub use history::{History, Past, Work};
 pub use job::{Job, JobFiles, JobInput, JobLimits};
-pub use machine::processors;
+pub use machine::{cpu_features, gpus, memory, processors};
 pub use observer::{Notice, Observer};
 pub use perform::open_artifact;
 pub use program::unknown_placeholder;

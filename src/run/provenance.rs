@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fingerprint::BUILD_ID;
 
+use super::adoption::Adoption;
 use super::job::{Job, JobLimits};
 use super::machine;
 
 /// Where, when and by what a result was made.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Provenance {
     /// The version of planish.
@@ -44,6 +46,12 @@ pub struct Provenance {
     pub log: PathBuf,
     /// What the stage itself recorded: device, runtime, throughput.
     pub facts: BTreeMap<String, Value>,
+    /// That earlier code made the result and it was kept; once for each time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adoption>,
+    /// The adopted results that it was made from, directly or through others; by instance.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rests_on: BTreeMap<String, Adoption>,
 }
 
 impl Provenance {
@@ -65,6 +73,8 @@ impl Provenance {
             limits: job.limits,
             log: job.log.strip_prefix(&job.store).unwrap_or(&job.log).to_path_buf(),
             facts,
+            adopted: Vec::new(),
+            rests_on: job.rests_on.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Why an instance has to run.
 
 use planish_cache::{Store, StoreError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{Difference, KeyParts};
@@ -9,7 +10,7 @@ use super::history::Past;
 use super::resolve::Resolved;
 
 /// Why an instance has to run, or why its result is another than last time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// It has never run.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use planish_cache::{Store, StoreError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::key::Difference;
@@ -14,7 +15,7 @@ use super::history::{History, Past};
 use super::reason::Reason;
 
 /// How an instance stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// Its result is in the store.
@@ -53,7 +54,7 @@ impl Standing {
 }
 
 /// Why an instance stands as it does, down to the first cause.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Explanation {
     /// The instance.
     pub instance: String,

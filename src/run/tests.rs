@@ -56,6 +56,7 @@ pub(super) fn job(store: &Path, kind: &str, parameters: Value) -> Job {
         force: false,
         memo: true,
         log: store.join("log"),
+        rests_on: BTreeMap::new(),
     }
 }
 

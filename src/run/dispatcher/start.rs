@@ -118,6 +118,7 @@ impl Dispatcher<'_> {
             force: self.options.force.contains(&index),
             memo: self.options.memo,
             log: self.recorder.log(&instance.id),
+            rests_on: self.adoptions.under(self.plan, index, |i| self.keys.get(i).copied().flatten()),
         }
     }
 }
