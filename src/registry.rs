@@ -1,6 +1,6 @@
 //! The stage kinds of this executable: one line each. The only file that names the stage crates.
 
-use planish::cli::{Hooks, ReportHook};
+use planish::cli::{Hooks, NeedHook, ReportHook};
 use planish::spec::Kinds;
 use planish_contract::AnyStage;
 
@@ -24,6 +24,12 @@ static REPORTS: &[ReportHook] = &[
     ReportHook { kind: "report", render: page::render, text: page::text },
 ];
 
+/// What the stages' libraries need of the machine.
+static NEEDS: &[NeedHook] = &[
+    #[cfg(feature = "ml")]
+    NeedHook { name: "ONNX Runtime", look: planish_export::onnx_runtime_present },
+];
+
 /// ONNX Runtime's official builds carry telemetry, which only this switches off for good.
 static ENVIRONMENT: &[(&str, &str)] = &[
     #[cfg(feature = "ml")]
@@ -32,7 +38,7 @@ static ENVIRONMENT: &[(&str, &str)] = &[
 
 /// What the stage crates contribute to the command line.
 pub(crate) fn hooks() -> Hooks<'static> {
-    Hooks { kinds: &Registry, reports: REPORTS, environment: ENVIRONMENT }
+    Hooks { kinds: &Registry, reports: REPORTS, needs: NEEDS, environment: ENVIRONMENT }
 }
 
 struct Registry;

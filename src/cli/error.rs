@@ -6,7 +6,7 @@ use planish_cache::StoreError;
 use planish_contract::Failure;
 
 use crate::exit::Exit;
-use crate::run::{Failed, FailureClass, RunError};
+use crate::run::{AdoptError, Failed, FailureClass, RunError};
 use crate::spec::SpecErrors;
 
 /// Why a command could not do what it was asked.
@@ -72,6 +72,21 @@ impl CommandError {
                 FailureClass::Stage | FailureClass::Stopped => Exit::StageFailed,
             },
             CommandError::Io { .. } => Exit::StageFailed,
+        }
+    }
+}
+
+impl From<AdoptError> for CommandError {
+    fn from(error: AdoptError) -> Self {
+        let hint = match &error {
+            AdoptError::Store(_) => None,
+            AdoptError::Nothing(instance) => Some(format!("`planish run '{instance}'` makes one")),
+            AdoptError::More { instance, .. } => Some(format!("only code may differ; `planish run '{instance}'` makes it anew")),
+            AdoptError::NotAdopted(_) => Some("`planish status` shows what was adopted".to_owned()),
+        };
+        match error {
+            AdoptError::Store(error) => error.into(),
+            error => CommandError::Usage { message: error.to_string(), hint },
         }
     }
 }

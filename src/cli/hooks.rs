@@ -1,5 +1,7 @@
 //! What the stage crates contribute to the command line. The engine knows them only through this.
 
+use std::path::Path;
+
 use planish_contract::{Failure, Folder};
 use serde_json::Value;
 
@@ -13,8 +15,20 @@ pub struct Hooks<'a> {
     pub kinds: &'a dyn Kinds,
     /// The stage kinds whose results can be shown as a page.
     pub reports: &'a [ReportHook],
+    /// What the libraries of the stages need of the machine; `doctor` looks at it.
+    pub needs: &'a [NeedHook],
     /// Environment variables (name, value) that their libraries need in workers.
     pub environment: &'static [(&'static str, &'static str)],
+}
+
+/// Something that stages need of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct NeedHook {
+    /// What it is.
+    pub name: &'static str,
+    /// What is there, in words; `None` when it is not there and planish would obtain it. Changes nothing. The argument is the path that
+    /// the user named.
+    pub look: fn(Option<&Path>) -> Result<Option<String>, Failure>,
 }
 
 /// Shows the result of a stage kind as a page.

@@ -10,7 +10,7 @@ use planish_cache::Store;
 
 use crate::exit::Exit;
 use crate::run::{find_log, read_record};
-use crate::show::{self, Screen};
+use crate::show::{self, LogView, Screen};
 
 use super::error::CommandError;
 use super::hooks::Hooks;
@@ -30,6 +30,9 @@ pub(super) struct LogArguments {
     /// Go on until the instance ends
     #[arg(long)]
     follow: bool,
+    /// Answer in JSON
+    #[arg(long, conflicts_with = "follow")]
+    json: bool,
 }
 
 pub(super) fn log(arguments: &LogArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
@@ -39,6 +42,18 @@ pub(super) fn log(arguments: &LogArguments, hooks: &Hooks<'_>, screen: Screen) -
         let message = format!("`{}` has no log: no run of this pipeline worked on it here", instance.id);
         return Err(CommandError::usage(message, "`planish status` shows how it stands"));
     };
+    if arguments.json {
+        let text = std::fs::read(&path).map_err(|source| CommandError::Io { path: path.clone(), source })?;
+        let view = LogView {
+            instance: instance.id.clone(),
+            running: record.is_running(&instance.id),
+            run: record.run,
+            path: show::path(&path),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        };
+        screen.answer(&show::json("log", [view]));
+        return Ok(Exit::Success);
+    }
     screen.say(&format!("{} in run {}: {}", instance.id, record.run, show::path(&path)));
     let running = || arguments.follow && is_running(&opened.store, &record.run, &instance.id);
     copy(&path, running, screen).map_err(|source| CommandError::Io { path: path.clone(), source })?;

@@ -1,15 +1,22 @@
 //! The command line: one file a command.
 
+mod adopt;
+mod completions;
+mod doctor;
 mod error;
 mod gc;
 mod graph;
 mod hooks;
+mod init;
+mod list;
 mod log;
+mod man;
 mod open;
 mod pin;
 mod plan;
 mod report;
 mod run;
+mod schema;
 mod select;
 mod show;
 mod status;
@@ -24,7 +31,7 @@ use crate::exit::{self, Exit};
 use crate::show::Screen;
 
 pub use error::CommandError;
-pub use hooks::{Hooks, InstanceProvenance, ReportHook};
+pub use hooks::{Hooks, InstanceProvenance, NeedHook, ReportHook};
 
 /// Declarative robustness experiments: one TOML file to the tables of a paper.
 #[derive(Debug, Parser)]
@@ -51,6 +58,13 @@ enum Command {
     Verify(verify::VerifyArguments),
     Pin(pin::PinArguments),
     Unpin(pin::UnpinArguments),
+    Adopt(adopt::AdoptArguments),
+    List(list::ListArguments),
+    Init(init::InitArguments),
+    Schema(schema::SchemaArguments),
+    Doctor(doctor::DoctorArguments),
+    Completions(completions::CompletionsArguments),
+    Man(man::ManArguments),
     /// Run one instance, told on standard input; started by `planish run`
     #[command(hide = true)]
     Worker,
@@ -86,6 +100,13 @@ fn obey(command: &Command, hooks: &Hooks<'_>, screen: Screen) -> Exit {
         Command::Verify(arguments) => verify::verify(arguments, screen),
         Command::Pin(arguments) => pin::pin(arguments, hooks, screen),
         Command::Unpin(arguments) => pin::unpin(arguments, screen),
+        Command::Adopt(arguments) => adopt::adopt(arguments, hooks, screen),
+        Command::List(arguments) => list::list(arguments, hooks, screen),
+        Command::Init(arguments) => init::init(arguments, hooks, screen),
+        Command::Schema(arguments) => schema::schema(arguments, hooks, screen),
+        Command::Doctor(arguments) => doctor::doctor(arguments, hooks, screen),
+        Command::Completions(arguments) => completions::completions(arguments, screen),
+        Command::Man(arguments) => man::man(arguments, screen),
         Command::Worker => return crate::run::work(hooks.kinds),
     };
     outcome.unwrap_or_else(|error| {

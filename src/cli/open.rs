@@ -7,9 +7,9 @@ use clap::Args;
 use planish_cache::{Digest, Store};
 
 use crate::plan::{self, Plan, Target};
-use crate::run::{Evidence, Forecast, History, forecast, unknown_placeholder};
+use crate::run::{Adoptions, Evidence, Forecast, History, Mark, forecast, unknown_placeholder};
 use crate::show::Screen;
-use crate::spec::{self, Kinds, LoadOptions};
+use crate::spec::{self, Kinds, LoadOptions, Pipeline};
 
 use super::error::CommandError;
 
@@ -90,8 +90,17 @@ impl PipelineArguments {
         Ok(LoadOptions { file: self.file.clone(), profile: self.profile.clone(), sets: self.sets.clone(), execution })
     }
 
-    /// Reads the pipeline, makes the plan for `targets` (everything when there are none), and opens the store.
-    pub(super) fn open(&self, targets: &[String], kinds: &dyn Kinds) -> Result<Opened, CommandError> {
+    /// ONNX Runtime's library, if one is named.
+    pub(super) fn onnxruntime(&self) -> Option<&Path> {
+        self.onnxruntime.as_deref()
+    }
+
+    /// Reads the pipeline and makes the plan for `targets` (everything when there are none).
+    pub(super) fn plan(&self, targets: &[String], kinds: &dyn Kinds) -> Result<Plan, CommandError> {
+        self.planned(targets, kinds).map(|(_, plan)| plan)
+    }
+
+    fn planned(&self, targets: &[String], kinds: &dyn Kinds) -> Result<(Pipeline, Plan), CommandError> {
         let pipeline = spec::load(&self.options()?, kinds)?;
         let targets = targets.iter().map(|target| Target::parse(target)).collect::<Result<Vec<_>, _>>()?;
         let plan = plan::plan(&pipeline, &targets)?;
@@ -101,6 +110,12 @@ impl PipelineArguments {
                 return Err(CommandError::usage(format!("stage `{}`: {message}", instance.stage), hint));
             }
         }
+        Ok((pipeline, plan))
+    }
+
+    /// Reads the pipeline, makes the plan for `targets` (everything when there are none), and opens the store.
+    pub(super) fn open(&self, targets: &[String], kinds: &dyn Kinds) -> Result<Opened, CommandError> {
+        let (pipeline, plan) = self.planned(targets, kinds)?;
         let folder = pipeline.folder().to_path_buf();
         let files = pipeline.files().iter().map(|(path, hash)| (path.clone(), Digest::from_bytes(*hash))).collect();
         let store = Store::open(&self.root())?;
@@ -119,6 +134,14 @@ impl Opened {
     /// What a run would do with each instance, without forcing any.
     pub(super) fn forecast(&self) -> Result<Vec<Forecast>, CommandError> {
         Ok(forecast(&self.plan, &self.store, &self.history, &BTreeSet::new())?)
+    }
+
+    /// What of the results that a run would use was adopted from earlier code.
+    pub(super) fn marks(&self, forecasts: &[Forecast]) -> Vec<Mark> {
+        Adoptions::load(&self.store).marks(&self.plan, |index| match forecasts.get(index) {
+            Some(Forecast::Hit { resolved, .. }) => Some(resolved.key),
+            _ => None,
+        })
     }
 
     /// What explanations are made from.

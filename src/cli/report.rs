@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::plan::Instance;
-use crate::run::{Forecast, Outcome, Provenance, RunResult, Standing, open_artifact};
+use crate::run::{Adoptions, Forecast, Mark, Outcome, Provenance, RunResult, Standing, open_artifact};
 use crate::show::{self, Screen};
 
 use super::error::CommandError;
@@ -125,10 +125,13 @@ fn file_name(instance: &str) -> String {
 
 /// What is known of every instance.
 fn provenance(opened: &Opened, stands: &[Stand]) -> Result<Vec<InstanceProvenance>, CommandError> {
-    opened.plan.instances.iter().zip(stands).map(|(instance, stand)| of_instance(opened, instance, stand)).collect()
+    let fresh = |index: usize| stands.get(index).filter(|stand| stand.standing == Standing::Fresh).and_then(|stand| stand.key);
+    let marks = Adoptions::load(&opened.store).marks(&opened.plan, fresh);
+    let instances = opened.plan.instances.iter().zip(stands).zip(&marks);
+    instances.map(|((instance, stand), mark)| of_instance(opened, instance, stand, mark)).collect()
 }
 
-fn of_instance(opened: &Opened, instance: &Instance, stand: &Stand) -> Result<InstanceProvenance, CommandError> {
+fn of_instance(opened: &Opened, instance: &Instance, stand: &Stand, mark: &Mark) -> Result<InstanceProvenance, CommandError> {
     let key = stand.key;
     let entry = key.map(|key| opened.store.peek(&key)).transpose()?.flatten();
     let known = entry.as_ref().map(|entry| Provenance::read(&entry.provenance)).unwrap_or_default();
@@ -139,6 +142,8 @@ fn of_instance(opened: &Opened, instance: &Instance, stand: &Stand) -> Result<In
         facts.extend(known.gpus.map(|gpus| ("gpus", Value::from(gpus))));
         facts.extend([("planish", Value::from(known.planish)), ("build", known.build.into()), ("run", known.run.into())]);
     }
+    facts.extend(mark.own.iter().map(|adoption| ("adopted", show::adoption(adoption).into())));
+    facts.extend(mark.rests_on.keys().map(|instance| ("rests on adopted", Value::from(instance.as_str()))));
     let facts = facts.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(known.facts).collect();
     Ok(InstanceProvenance {
         id: instance.id.clone(),
@@ -190,8 +195,12 @@ mod tests {
         let line = Line::try_parse_from(["report".as_ref(), "--file".as_ref(), file.as_os_str()]).unwrap();
         let kinds = crate::run::testing::kinds();
         let mut opened = line.pipeline.open(&[], kinds).unwrap();
-        let hooks =
-            Hooks { kinds, reports: &[ReportHook { kind: "command", render: page, text: |_| Ok("a table".to_owned()) }], environment: &[] };
+        let hooks = Hooks {
+            kinds,
+            reports: &[ReportHook { kind: "command", render: page, text: |_| Ok("a table".to_owned()) }],
+            needs: &[],
+            environment: &[],
+        };
         assert_eq!(render(&opened, &hooks).unwrap(), []);
 
         let options =

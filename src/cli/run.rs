@@ -9,7 +9,7 @@ use planish_cache::{PlanRoot, Store};
 
 use crate::exit::Exit;
 use crate::plan::Plan;
-use crate::run::{self, Ended, Local, Observer, Outcome, RunOptions, RunResult, Settled, Surroundings, Total, processors};
+use crate::run::{self, Adoptions, Ended, Local, Observer, Outcome, RunOptions, RunResult, Settled, Surroundings, Total, processors};
 use crate::show::{self, LineObserver, ProgressObserver, Screen, Summary};
 
 use super::error::CommandError;
@@ -59,7 +59,9 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
     let mut root = opened.store.plan_root(&arguments.pipeline.file, opened.profile.as_deref())?;
     let result = go(&mut opened, &mut root, options, screen, hooks.environment)?;
     end_root(root, &mut opened, arguments.targets.is_empty())?;
-    let remarks = show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(&opened, &result) });
+    let mut remarks = show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(&opened, &result) });
+    let marks = Adoptions::load(&opened.store).marks(&opened.plan, |index| result.keys.get(index).copied().flatten());
+    remarks.push_str(&show::adopted(&opened.plan, &marks));
     let exit = run::exit(&result);
     let pages = if exit == Exit::Success { report::render_after(&opened, hooks, &result)? } else { Vec::new() };
     let shown: Vec<(PathBuf, String)> = pages.iter().map(|page| (page.path.clone(), page.text.clone())).collect();

@@ -7,7 +7,7 @@ use planish_cache::{Entry, RestoreAs};
 
 use crate::exit::Exit;
 use crate::plan::Instance;
-use crate::run::{Forecast, Provenance};
+use crate::run::{Forecast, Mark, Provenance};
 use crate::show::{self, ArtifactView, FileView, ResultView, Screen};
 
 use super::error::CommandError;
@@ -41,10 +41,11 @@ pub(super) fn show(arguments: &ShowArguments, hooks: &Hooks<'_>, screen: Screen)
         return restore(&opened, instance, (folder, how), screen);
     }
     let forecasts = opened.forecast()?;
+    let marks = opened.marks(&forecasts);
     let mut views = Vec::new();
     for index in select::matching(&opened.plan, &arguments.instance)? {
-        if let (Some(instance), Some(forecast)) = (opened.plan.instances.get(index), forecasts.get(index)) {
-            views.push(view(&opened, instance, forecast)?);
+        if let (Some(instance), Some(forecast), Some(mark)) = (opened.plan.instances.get(index), forecasts.get(index), marks.get(index)) {
+            views.push(view(&opened, instance, forecast, mark)?);
         }
     }
     opened.say_notices(screen);
@@ -70,7 +71,7 @@ fn entry(opened: &Opened, instance: &Instance, forecast: &Forecast) -> Result<(E
     last.map(|entry| (entry, false)).ok_or_else(message)
 }
 
-fn view(opened: &Opened, instance: &Instance, forecast: &Forecast) -> Result<ResultView, CommandError> {
+fn view(opened: &Opened, instance: &Instance, forecast: &Forecast, mark: &Mark) -> Result<ResultView, CommandError> {
     let (entry, fresh) = entry(opened, instance, forecast)?;
     let mut outputs = Vec::new();
     for (output, digest) in &entry.outputs {
@@ -86,7 +87,9 @@ fn view(opened: &Opened, instance: &Instance, forecast: &Forecast) -> Result<Res
         });
     }
     let provenance = Provenance::read(&entry.provenance);
-    Ok(ResultView { instance: instance.id.clone(), key: entry.key.to_string(), fresh, outputs, provenance })
+    let mut adopted = mark.rests_on.clone();
+    adopted.extend(mark.own.iter().map(|adoption| (instance.id.clone(), adoption.clone())));
+    Ok(ResultView { instance: instance.id.clone(), key: entry.key.to_string(), fresh, outputs, provenance, adopted })
 }
 
 fn restore(opened: &Opened, instance: &Instance, (folder, how): (&Path, RestoreAs), screen: Screen) -> Result<Exit, CommandError> {

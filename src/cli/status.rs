@@ -25,7 +25,8 @@ pub(super) fn status(arguments: &StatusArguments, hooks: &Hooks<'_>, screen: Scr
     let opened = arguments.pipeline.open(&arguments.targets, hooks.kinds)?;
     let forecasts = opened.forecast()?;
     opened.say_notices(screen);
-    let views = StatusView::all(&opened.plan, &forecasts, &opened.history);
+    let marks = opened.marks(&forecasts);
+    let views = StatusView::all(&opened.plan, &forecasts, &opened.history, &marks);
     screen.answer(&if arguments.json { show::json("status", &views) } else { show::status(&views) });
     Ok(Exit::Success)
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use planish_contract::Coordinates;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{InputPart, KeyParts};
 
 /// One thing that is not what it was.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Difference {
     /// What a key means has changed.
@@ -72,7 +73,7 @@ pub enum Difference {
 }
 
 /// How a thing is not what it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// It was not there.

@@ -58,7 +58,7 @@ pub struct Job {
 }
 
 /// What ends a stage before its time, and how often it may be tried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct JobLimits {
     /// Seconds that it may take.

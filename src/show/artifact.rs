@@ -1,16 +1,18 @@
 //! `show`: the files of a result, and where it comes from.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::run::Provenance;
+use crate::run::{Adoption, Provenance};
 
 use super::listing::table;
 use super::words;
 
 /// The result of one instance.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ResultView {
     /// The instance.
     pub instance: String,
@@ -22,10 +24,12 @@ pub struct ResultView {
     pub outputs: Vec<ArtifactView>,
     /// Where, when and by what.
     pub provenance: Provenance,
+    /// The adopted results that it rests on now, itself included; by instance.
+    pub adopted: BTreeMap<String, Adoption>,
 }
 
 /// One output.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ArtifactView {
     /// Its name.
     pub output: String,
@@ -38,7 +42,7 @@ pub struct ArtifactView {
 }
 
 /// One file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FileView {
     /// Its name inside the artifact.
     pub name: String,
@@ -60,7 +64,12 @@ pub fn artifact(view: &ResultView) -> String {
         text.push_str(&table(&output.files.iter().map(row).collect::<Vec<_>>()));
     }
     text.push_str("\nprovenance\n");
-    text.push_str(&table(&provenance(&view.provenance)));
+    let mut rows = provenance(&view.provenance);
+    rows.extend(view.adopted.iter().map(|(instance, adoption)| {
+        let name = if *instance == view.instance { "  adopted".to_owned() } else { format!("  rests on adopted {instance}") };
+        [name, words::adoption(adoption)]
+    }));
+    text.push_str(&table(&rows));
     text
 }
 

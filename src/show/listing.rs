@@ -1,14 +1,15 @@
 //! What a run would do (`plan`) and how things stand (`status`), an instance a line.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::run::{Forecast, History, Reason, Standing};
+use crate::run::{Adoption, Forecast, History, Mark, Reason, Standing};
 
 use super::words;
 
 /// What a run would do with an instance.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PlanView<'a> {
     instance: &'a str,
     stage: &'a str,
@@ -70,7 +71,7 @@ impl<'a> PlanView<'a> {
 }
 
 /// How an instance stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct StatusView<'a> {
     instance: &'a str,
     stage: &'a str,
@@ -84,15 +85,19 @@ pub struct StatusView<'a> {
     /// How long that took.
     seconds: Option<f64>,
     message: Option<&'a str>,
+    /// The reason given for keeping a result of earlier code, if that was done to this one.
+    adopted: Option<&'a Adoption>,
+    /// The instances whose adopted results it was made from, directly or through others.
+    rests_on: Vec<&'a str>,
 }
 
 impl<'a> StatusView<'a> {
     /// The views of all instances of a plan.
     #[must_use]
-    pub fn all(plan: &'a Plan, forecasts: &'a [Forecast], history: &'a History) -> Vec<Self> {
-        let views = PlanView::all(plan, forecasts).into_iter().zip(forecasts);
+    pub fn all(plan: &'a Plan, forecasts: &'a [Forecast], history: &'a History, marks: &'a [Mark]) -> Vec<Self> {
+        let views = PlanView::all(plan, forecasts).into_iter().zip(forecasts).zip(marks);
         views
-            .map(|(view, forecast)| {
+            .map(|((view, forecast), mark)| {
                 let past = history.past(view.instance);
                 let state = Standing::of(forecast, past);
                 let failure = past.and_then(|past| past.failure.as_ref()).filter(|_| state == Standing::Failed);
@@ -107,6 +112,8 @@ impl<'a> StatusView<'a> {
                     run: past.and_then(|past| past.run.as_deref()),
                     seconds: past.and_then(|past| past.seconds).filter(|_| state == Standing::Fresh),
                     message: view.message.or(failure.map(|failed| failed.message.as_str())),
+                    adopted: mark.own.as_ref(),
+                    rests_on: mark.rests_on.keys().map(String::as_str).collect(),
                 }
             })
             .collect()
@@ -117,13 +124,21 @@ impl<'a> StatusView<'a> {
             (Some(message), _) => message.to_owned(),
             (None, Some(reason)) => words::reason(reason),
             (None, None) if !self.depends_on.is_empty() => format!("depends on {}", few(&self.depends_on)),
-            (None, None) => self.seconds.map(|seconds| format!("took {}", words::duration(seconds))).unwrap_or_default(),
+            (None, None) => {
+                let took = self.seconds.map(|seconds| format!("took {}", words::duration(seconds)));
+                let adopted = self.adopted.map(|adoption| match &adoption.because {
+                    Some(because) => format!("adopted from earlier code: {because}"),
+                    None => "adopted from earlier code".to_owned(),
+                });
+                let rests = (!self.rests_on.is_empty()).then(|| format!("rests on adopted {}", few(&self.rests_on)));
+                took.into_iter().chain(adopted).chain(rests).collect::<Vec<_>>().join("; ")
+            }
         }
     }
 }
 
 /// A list of instances, cut after a few.
-fn few(instances: &[&str]) -> String {
+pub(super) fn few(instances: &[&str]) -> String {
     match instances {
         [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", instances.len() - 3),
         _ => instances.join(", "),

@@ -3,10 +3,13 @@
 mod artifact;
 mod explain;
 mod graph;
+mod health;
+mod inventory;
 mod json;
 mod lines;
 mod listing;
 mod progress;
+mod record;
 mod store;
 mod summary;
 pub(crate) mod words;
@@ -18,14 +21,18 @@ use crate::cli::CommandError;
 
 pub use artifact::{ArtifactView, FileView, ResultView, artifact};
 pub use explain::explanations;
-pub use graph::{GraphFormat, graph};
-pub use json::{Schema, json, json_answer};
+pub use graph::{GraphFormat, GraphView, Node, graph};
+pub use health::{DoctorView, Finding, Health, doctor};
+pub use inventory::{InstanceView, OutputView, StoredView, artifacts, instances};
+pub use json::{Schema, VERSION, answer_schema, flat_schema, json, json_answer, pretty};
 pub use lines::LineObserver;
 pub use listing::{PlanView, StatusView, plan, status};
 pub use progress::ProgressObserver;
+pub use record::LogView;
 pub use store::{CollectionView, RootView, VerificationView, VerifyBar, roots};
-pub use summary::{Summary, counts, remarks, settled_counts};
+pub use summary::{Summary, adopted, counts, remarks, settled_counts};
 pub(crate) use words::count;
+pub use words::{adoption, size};
 
 /// How wide a message may be when no terminal says.
 const DEFAULT_WIDTH: usize = 100;

@@ -5,8 +5,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::plan::Plan;
-use crate::run::{Failed, Outcome, RunResult};
+use crate::run::{Failed, Mark, Outcome, RunResult};
 
+use super::listing::few;
 use super::words;
 
 /// How many lines of a failed instance's log are shown.
@@ -77,6 +78,26 @@ fn tail(log: &Path) -> Vec<String> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("planish: ") && !line.trim().is_empty()).collect();
     let tail = lines.iter().rev().take(TAIL_LINES).rev();
     tail.map(|line| line.chars().filter(|c| !c.is_control()).take(200).collect()).collect()
+}
+
+/// Which results were made by earlier code and kept, and which rest on them; empty when none.
+#[must_use]
+pub fn adopted(plan: &Plan, marks: &[Mark]) -> String {
+    let mut text = String::new();
+    let mut resting = Vec::new();
+    for (instance, mark) in plan.instances.iter().zip(marks) {
+        if let Some(adoption) = &mark.own {
+            let because = adoption.because.as_deref().map(|because| format!(": {because}")).unwrap_or_default();
+            let _ = writeln!(text, "note: {} was made by earlier code and adopted{because}", instance.id);
+        }
+        if !mark.rests_on.is_empty() {
+            resting.push(instance.id.as_str());
+        }
+    }
+    if !resting.is_empty() {
+        let _ = writeln!(text, "note: made from adopted results: {}", few(&resting));
+    }
+    text
 }
 
 /// How many instances ended how, in a line.

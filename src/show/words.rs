@@ -1,6 +1,6 @@
 //! Numbers and reasons in words.
 
-use crate::run::Reason;
+use crate::run::{Adoption, Reason};
 
 /// A duration: `0.3 s`, `12 s`, `3 min 05 s`, `1 h 02 min`.
 pub(crate) fn duration(seconds: f64) -> String {
@@ -25,7 +25,8 @@ pub(super) fn age(seconds: u64) -> String {
 }
 
 /// A size: `12 B`, `3.4 kB`, `1.2 MB`.
-pub(crate) fn size(bytes: u64) -> String {
+#[must_use]
+pub fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 999.5 {
@@ -59,6 +60,14 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::Forgotten => "something changed since its last result, which is no longer in the store".to_owned(),
         Reason::Unchanged => "nothing changed".to_owned(),
     }
+}
+
+/// Since when an earlier result is kept, and why.
+#[must_use]
+pub fn adoption(adoption: &Adoption) -> String {
+    let because = adoption.because.as_deref().map(|because| format!(": {because}")).unwrap_or_default();
+    let earlier = adoption.from.get(..12).unwrap_or(&adoption.from);
+    format!("made by earlier code (key {earlier}…), kept on {}{because}", adoption.at)
 }
 
 #[cfg(test)]

@@ -17,6 +17,23 @@ pub(super) fn read(table: &Table) -> Result<Limits, Problem> {
     Ok(Limits { timeout, retries, wait })
 }
 
+/// What may be written, as JSON Schema: key → schema.
+pub(super) fn schema() -> [(String, serde_json::Value); 2] {
+    let duration = |what: &str| {
+        let text = r"^\s*([0-9]*\.?[0-9]*\s*(ms|s|sec|m|min|h|d|w)\s*)+$";
+        serde_json::json!({ "description": what, "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "pattern": text }] })
+    };
+    let times = serde_json::json!({ "description": "How often it is tried again.", "type": "integer", "minimum": 0, "maximum": super::resources::MOST });
+    let table = serde_json::json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["times"],
+        "properties": { "times": times, "wait": duration("How long to wait before the second try; doubled each time.") },
+    });
+    let retries = serde_json::json!({ "description": "How often a failed stage is tried again.", "anyOf": [times, table] });
+    [("timeout".to_owned(), duration("The longest that it may take: seconds, or \"1h 30m\".")), ("retries".to_owned(), retries)]
+}
+
 /// A number, or `{ times = 2, wait = "10s" }`.
 fn retries(node: &Node) -> Result<(u32, Duration), Problem> {
     const KEYS: [&str; 2] = ["times", "wait"];

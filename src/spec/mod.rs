@@ -12,6 +12,7 @@ pub(crate) mod overlay;
 mod parse;
 pub(crate) mod reference;
 pub(crate) mod resources;
+mod schema;
 mod sets;
 mod shape;
 mod source;
@@ -28,6 +29,7 @@ pub(crate) use error::{Problem, Problems};
 pub use error::{SpecError, SpecErrors};
 pub use load::load;
 pub(crate) use name::refuse_name;
+pub use schema::schema;
 pub use source::{MAX_FILE_BYTES, Sources, Span};
 
 /// The stage kinds that a pipeline may use; `command` is always one of them.

@@ -4,6 +4,9 @@ use super::error::Problem;
 use super::node::{Node, Table, Value};
 use crate::plan::Resources;
 
+/// The most processors or GPUs that a stage may ask for.
+pub(super) const MOST: usize = 65_536;
+
 pub(super) fn read(table: &Table) -> Result<Resources, Problem> {
     let cpus = table.get("cpus").map(|entry| count(&entry.node, "cpus", 1)).transpose()?.unwrap_or(1);
     let gpus = table.get("gpus").map(|entry| count(&entry.node, "gpus", 0)).transpose()?.unwrap_or(0);
@@ -11,8 +14,20 @@ pub(super) fn read(table: &Table) -> Result<Resources, Problem> {
     Ok(Resources { cpus, memory, gpus })
 }
 
+/// What may be written, as JSON Schema: key → schema.
+pub(super) fn schema() -> serde_json::Map<String, serde_json::Value> {
+    let count = |what: &str, least: usize| serde_json::json!({ "description": what, "type": "integer", "minimum": least, "maximum": MOST });
+    let size = r"^[0-9]*\.?[0-9]*\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?\s*$";
+    let memory = serde_json::json!({
+        "description": "The memory that it needs: bytes, or a size such as \"4 GB\".",
+        "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": size }],
+    });
+    let named =
+        [("cpus", count("The processors that it keeps busy.", 1)), ("memory", memory), ("gpus", count("The GPUs that it needs.", 0))];
+    named.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
 pub(super) fn count(node: &Node, key: &str, least: usize) -> Result<usize, Problem> {
-    const MOST: usize = 65_536;
     match node.value {
         Value::Integer(number) => usize::try_from(number).ok().filter(|number| (least..=MOST).contains(number)),
         _ => None,

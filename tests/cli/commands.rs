@@ -75,7 +75,7 @@ fn why_goes_down_to_the_first_cause() {
 }
 
 #[test]
-fn graph_has_three_forms() {
+fn graph_has_five_forms() {
     let bench = bench();
     let text = bench.ok(&["graph"]).out;
     assert_eq!(text, "a (missing)\nb[seed=s0] (missing) ← a\nb[seed=s1] (missing) ← a\nc (missing) ← b[seed=s0], b[seed=s1]\n");
@@ -84,6 +84,11 @@ fn graph_has_three_forms() {
     let mermaid = bench.ok(&["graph", "--format", "mermaid", "b"]).out;
     assert!(mermaid.starts_with("flowchart LR\n") && mermaid.contains("n2[\"b[seed=s1]\"]") && mermaid.contains("n0 --> n2"), "{mermaid}");
     assert!(!mermaid.contains("n3"));
+    let svg = bench.ok(&["graph", "--format", "svg"]).out;
+    assert!(svg.starts_with("<svg ") && svg.contains(">seed=s0</text>") && svg.matches("marker-end").count() == 4, "{svg}");
+    let json: serde_json::Value = serde_json::from_str(&bench.ok(&["graph", "--json"]).out).unwrap();
+    assert_eq!((&json["nodes"][3]["name"], &json["edges"]), (&"c".into(), &serde_json::json!([[0, 1], [0, 2], [1, 3], [2, 3]])));
+    assert_eq!(bench.ok(&["graph", "--stages"]).out, "a (missing)\nb (2 instances, missing) ← a\nc (missing) ← b\n");
 }
 
 #[test]

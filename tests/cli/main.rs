@@ -1,6 +1,7 @@
 //! Integration tests: the real executable on real folders, and the architecture of the workspace.
 #![expect(clippy::unwrap_used, reason = "helpers of tests stop on a mistake, as tests do")]
 
+mod adopting;
 #[path = "../architecture.rs"]
 mod architecture;
 mod bench;
@@ -8,11 +9,14 @@ mod changes;
 mod commands;
 mod crashes;
 mod failures;
+mod helpers;
 #[cfg(feature = "ml")]
 mod learning;
 mod limits;
 mod programs;
 mod refusals;
+mod schemas;
 mod settled;
 mod sharing;
 mod store;
+mod validator;

@@ -1,0 +1,60 @@
+//! `planish schema`: what may be written in a pipeline file, and what `--json` answers look like.
+
+use clap::{Args, ValueEnum};
+
+use crate::exit::Exit;
+use crate::show::{self, Screen};
+use crate::spec;
+
+use super::error::CommandError;
+use super::hooks::Hooks;
+
+/// Print a JSON Schema: of pipeline files, for editors, or of what a command answers with --json
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// Of what
+    #[arg(value_enum, default_value = "pipeline")]
+    of: Subject,
+}
+
+/// What a schema is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// Pipeline files.
+    Pipeline,
+    /// The answer of `planish plan --json`.
+    Plan,
+    /// The answer of `planish status --json`.
+    Status,
+    /// The answer of `planish why --json`.
+    Why,
+    /// The answer of `planish show --json`.
+    Show,
+    /// The answer of `planish list --json`.
+    List,
+    /// The answer of `planish list --artifacts --json`.
+    Artifacts,
+    /// The answer of `planish graph --format json`.
+    Graph,
+    /// The answer of `planish log --json`.
+    Log,
+    /// The answer of `planish doctor --json`.
+    Doctor,
+}
+
+pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
+    let schema = match arguments.of {
+        Subject::Pipeline => spec::schema(hooks.kinds),
+        Subject::Plan => show::answer_schema::<Vec<show::PlanView<'_>>>(),
+        Subject::Status => show::answer_schema::<Vec<show::StatusView<'_>>>(),
+        Subject::Why => show::answer_schema::<Vec<crate::run::Explanation>>(),
+        Subject::Show => show::answer_schema::<Vec<show::ResultView>>(),
+        Subject::List => show::answer_schema::<Vec<show::InstanceView<'_>>>(),
+        Subject::Artifacts => show::answer_schema::<Vec<show::StoredView<'_>>>(),
+        Subject::Graph => show::flat_schema::<show::GraphView>(),
+        Subject::Log => show::answer_schema::<Vec<show::LogView>>(),
+        Subject::Doctor => show::flat_schema::<show::DoctorView>(),
+    };
+    screen.answer(&show::pretty(&schema));
+    Ok(Exit::Success)
+}

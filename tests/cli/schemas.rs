@@ -1,0 +1,137 @@
+//! The committed schemas are current, and what planish answers and reads agrees with them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, shell};
+use crate::validator::refusal;
+
+/// The committed file must be what `planish schema` prints.
+#[track_caller]
+fn current(of: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schema/{of}.json"));
+    let printed = Bench::new("").ok(&["schema", of]).out;
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap_or_default(),
+        printed,
+        "docs/schema/{of}.json is not current: planish schema {of} > docs/schema/{of}.json"
+    );
+    serde_json::from_str(&printed).unwrap()
+}
+
+fn bench() -> Bench {
+    let bench = Bench::new(
+        &(shell(
+            "a",
+            "echo said; cat {files.f} > {outputs.out}/x",
+            "files.f = \"f\"\n[stages.a.matrix.word]\none = { environment.WORD = \"1\" }",
+        ) + &shell("b", "cat {inputs.a}/*/x > {outputs.out}/x", "inputs.a = [\"a\"]")
+            + &shell("c", "exit 3", "inputs.b = \"b\"")),
+    );
+    bench.write("f", "f\n");
+    bench
+}
+
+#[test]
+fn every_answer_agrees_with_its_schema() {
+    let bench = bench();
+    assert_eq!(bench.planish(&["run"]).code, 1);
+    bench.write("f", "g\n");
+    // Two answers of each: while `a` is stale, and after it was made again.
+    for _ in 0..2 {
+        for (of, arguments) in [
+            ("plan", vec!["plan", "--json"]),
+            ("status", vec!["status", "--json"]),
+            ("why", vec!["why", "c", "--json"]),
+            ("show", vec!["show", "a", "--json"]),
+            ("list", vec!["list", "--json"]),
+            ("artifacts", vec!["list", "--artifacts", "--json"]),
+            ("graph", vec!["graph", "--json"]),
+            ("log", vec!["log", "c", "--json"]),
+            ("doctor", vec!["doctor", "--json"]),
+        ] {
+            let schema = current(of);
+            let answer: Value = serde_json::from_str(&bench.ok(&arguments).out).unwrap();
+            assert_eq!(refusal(&schema, &answer), None, "{of}: {answer:#}");
+            assert_eq!(answer["schema"], 1);
+            let mut other = answer.clone();
+            for field in ["instances", "nodes", "findings"] {
+                if other.get(field).is_some() {
+                    other[field] = "nothing".into();
+                }
+            }
+            assert!(refusal(&schema, &other).is_some(), "{of}");
+        }
+        assert_eq!(bench.planish(&["run"]).code, 1);
+    }
+}
+
+#[cfg(feature = "ml")]
+mod pipelines {
+    use super::*;
+
+    fn parse(text: &str) -> Value {
+        serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap()
+    }
+
+    fn shipped() -> String {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipeline.toml")).unwrap()
+    }
+
+    #[test]
+    fn the_shipped_pipelines_agree_with_the_schema() {
+        let schema = current("pipeline");
+        assert!(shipped().starts_with("#:schema ./docs/schema/pipeline.json\n"), "editors find the schema by the first line");
+        assert_eq!(refusal(&schema, &parse(&shipped())), None);
+        for template in ["robustness", "command"] {
+            let bench = Bench::new("");
+            std::fs::remove_file(bench.path("pipeline.toml")).unwrap();
+            bench.ok(&["init", "--template", template]);
+            assert_eq!(refusal(&schema, &parse(&bench.read("pipeline.toml"))), None, "{template}");
+            assert!(bench.ok(&["plan"]).out.contains(" to run"), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_planish_refuses_by_its_form_the_schema_refuses_too() {
+        let schema = current("pipeline");
+        let edits = [
+            ("run = \"train\"", "run = \"trian\""),
+            ("epochs = 10", "epoch = 10"),
+            ("epochs = 10", "epochs = \"ten\""),
+            ("eps = 0.1", "eps = \"8/x\""),
+            ("objective.llr", "objective.lr"),
+            ("lambda = 4.0", "lamda = 4.0"),
+            ("inputs = { data = \"data\" }", "input = { data = \"data\" }"),
+            ("inputs = { data = \"data\" }", "inputs = { data = 3 }"),
+            ("steps = 3, step_size = \"0.5 eps\"", "steps = 3, step_size = \"0.5 epsilon\""),
+            ("seed = [0]", "seed = [0.5]"),
+            ("[profiles.smoke.stages.data]", "[profiles.smoke.stage.data]"),
+        ];
+        for (from, to) in edits {
+            let edited = shipped().replacen(from, to, 1);
+            assert_ne!(edited, shipped(), "{from}");
+            assert!(refusal(&schema, &parse(&edited)).is_some(), "the schema takes `{to}`");
+        }
+        let allowed = [
+            ("objective.nominal = {}", "objective = \"nominal\""),
+            ("epochs = 10", "epochs = 10\n\"optimizer.momentum\" = 0.8"),
+            ("eps = 0.1", "eps = \"8/255\""),
+            ("seed = [0]", "seed = [0, 1]\nepochs.short = { epochs = 2 }"),
+            (
+                "inputs = { attacks = [\"attack\"]",
+                "inputs = { attacks = { from = \"attack[method=llr]\", over = [\"attack\"], optional = true }",
+            ),
+            (
+                "run = \"train\"",
+                "run = \"train\"\ncpus = 2\nmemory = \"4 GB\"\nkey_also = [\"device\"]\nexclude = [{ method = \"llr\", seed = 0 }]",
+            ),
+        ];
+        for (from, to) in allowed {
+            let edited = shipped().replacen(from, to, 1);
+            assert_ne!(edited, shipped(), "{from}");
+            assert_eq!(refusal(&schema, &parse(&edited)), None, "{to}");
+        }
+    }
+}
