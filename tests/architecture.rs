@@ -87,11 +87,20 @@ fn only_the_registry_names_the_stage_crates() {
 
 #[test]
 fn every_crate_takes_the_lints_of_the_workspace() {
-    // Among them: unsafe code is forbidden, public items are documented.
+    // Among them: unsafe code is denied, public items are documented.
     for package in metadata().packages {
         let manifest: toml::Table = std::fs::read_to_string(&package.manifest_path).unwrap().parse().unwrap();
         assert_eq!(manifest["lints"]["workspace"].as_bool(), Some(true), "{}", package.name);
     }
+}
+
+#[test]
+fn one_module_maps_files() {
+    // In two parts, so that this file does not find itself.
+    let words = [concat!("unsafe", "_code"), concat!("unsafe", " {"), concat!("unsafe", " fn"), concat!("unsafe", " impl")];
+    let found: Vec<String> =
+        sources().into_iter().filter(|(_, text)| words.iter().any(|word| text.contains(word))).map(|(name, _)| name).collect();
+    assert_eq!(found, ["stages/formats/src/mapped.rs"]);
 }
 
 #[test]

@@ -60,7 +60,7 @@ mod tests {
     fn the_last_label_of_a_record_counts() {
         assert_eq!(read(&[3, 7, 8, 4, 9, 9], 1).unwrap().labels, [3, 4]);
         let split = read(&[3, 7, 8, 9], 2).unwrap();
-        assert_eq!((split.labels, split.images), (vec![7], vec![8, 9]));
+        assert_eq!((split.labels, split.images.to_vec()), (vec![7], vec![8, 9]));
         assert!(read(&[], 1).unwrap().is_empty());
     }
 

@@ -57,7 +57,7 @@ fn split(tensors: &mut Vec<NamedTensor>, name: SplitName, shape: [usize; 3]) -> 
     let [c, h, w] = shape;
     let Values::U8(pixels) = images.values else { return None };
     let whole = images.shape == [labels.len(), c, h, w] && ids.len() == labels.len();
-    whole.then_some(Split { shape, images: pixels, labels, ids })
+    whole.then_some(Split { shape, images: pixels.into(), labels, ids })
 }
 
 fn take(tensors: &mut Vec<NamedTensor>, split: SplitName, what: &str) -> Option<NamedTensor> {

@@ -28,7 +28,7 @@ fn split(facts: &Facts, images: &[u8], labels: &[u8]) -> Result<Split, Malformed
         return Err(Malformed::Counts { images: count, labels: labels.len() });
     }
     let ids = (0..labels.len() as u32).collect();
-    Ok(Split { shape: facts.shape, images: pixels.to_vec(), labels: labels.iter().map(|&label| u32::from(label)).collect(), ids })
+    Ok(Split { shape: facts.shape, images: pixels.to_vec().into(), labels: labels.iter().map(|&label| u32::from(label)).collect(), ids })
 }
 
 /// The pixels of a file of images of the given size.

@@ -9,8 +9,9 @@ use std::path::Path;
 use planish_contract::{Failure, Folder};
 use serde::{Deserialize, Serialize};
 
-use crate::tensors::{from_u32, take, take_u32};
-use crate::{NamedTensor, Values, check_schema, read_json, read_tensors, write_json, write_tensors};
+use crate::mapped::Mapped;
+use crate::tensors::{from_u32, mapped_bytes, take_u32, tensors_except};
+use crate::{NamedTensor, Pixels, Values, check_schema, read_json, write_json, write_tensors};
 
 /// The file that describes the data set: [`DataSetInfo`].
 pub const INFO: &str = "dataset.json";
@@ -92,8 +93,8 @@ impl std::fmt::Display for SplitName {
 pub struct Split {
     /// Channels, height and width.
     pub shape: [usize; 3],
-    /// The images `[n, c, h, w]`, 0 to 255.
-    pub images: Vec<u8>,
+    /// The images `[n, c, h, w]`, 0 to 255; those of a split that was read lie in its file.
+    pub images: Pixels,
     /// The class of each image.
     pub labels: Vec<u32>,
     /// The index of each image in its official split.
@@ -131,7 +132,7 @@ impl Split {
         let n = n.min(self.len());
         Split {
             shape: self.shape,
-            images: self.rows(0..n).to_vec(),
+            images: self.rows(0..n).to_vec().into(),
             labels: self.labels.iter().take(n).copied().collect(),
             ids: self.ids.iter().take(n).copied().collect(),
         }
@@ -150,7 +151,7 @@ impl Split {
 
     fn tensors(&self) -> [NamedTensor; 3] {
         let [c, h, w] = self.shape;
-        let images = NamedTensor { name: "images".to_owned(), shape: vec![self.len(), c, h, w], values: Values::U8(self.images.clone()) };
+        let images = NamedTensor { name: "images".to_owned(), shape: vec![self.len(), c, h, w], values: Values::U8(self.images.to_vec()) };
         [images, from_u32("labels", &self.labels), from_u32("ids", &self.ids)]
     }
 }
@@ -193,22 +194,20 @@ impl DataSet {
         };
         let path = self.folder.file(&name.file())?;
         let place = path.display().to_string();
-        let mut tensors = read_tensors(path)?;
-        let images = take(&mut tensors, "images", &place)?;
+        let file = Mapped::open(path)?;
+        let (shape, images) = mapped_bytes(&file, "images", &place)?;
         let [c, h, w] = self.info.shape;
-        let Values::U8(values) = images.values else {
-            return Err(Failure::input(format!("{place}: tensor `images` is not of type U8")));
-        };
-        if images.shape != [n, c, h, w] {
-            return Err(Failure::input(format!("{place}: tensor `images` has shape {:?}, not {:?}", images.shape, [n, c, h, w])));
+        if shape != [n, c, h, w] {
+            return Err(Failure::input(format!("{place}: tensor `images` has shape {shape:?}, not {:?}", [n, c, h, w])));
         }
+        let mut tensors = tensors_except(Some("images"), &file, &place)?;
         let labels = take_u32(&mut tensors, "labels", n, &place)?;
         let classes = self.info.classes.len();
         if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
             return Err(Failure::input(format!("{place}: label {label}, but there are {classes} classes")));
         }
         let ids = take_u32(&mut tensors, "ids", n, &place)?;
-        Ok(Split { shape: self.info.shape, images: values, labels, ids })
+        Ok(Split { shape: self.info.shape, images: images.into(), labels, ids })
     }
 }
 

@@ -9,7 +9,9 @@ pub mod data_set;
 pub mod evidence;
 pub mod json;
 pub mod kinds;
+pub mod mapped;
 pub mod onnx_model;
+pub mod pixels;
 pub mod tensors;
 pub mod threat;
 
@@ -19,7 +21,9 @@ pub use checkpoint::{CheckpointFiles, HISTORY, HistoryRecord, NETWORK, Validatio
 pub use data_set::{DataSet, DataSetInfo, Source, Split, SplitName, write_data_set};
 pub use evidence::{Adversarial, AttackSummary, BrokenBy, Evidence, EvidenceHeader, ImageEvidence, write_evidence};
 pub use json::{read_json, read_json_lines, write_json, write_json_lines};
+pub use mapped::Mapped;
 pub use onnx_model::{ModelInfo, OnnxModel, Parity};
+pub use pixels::Pixels;
 pub use tensors::{NamedTensor, Values, read_tensors, tensor_bytes, tensors_from_bytes, write_tensors};
 pub use threat::{Norm, Threat};
 

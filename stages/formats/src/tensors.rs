@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Serialize;
 
 use crate::atomic;
+use crate::mapped::Mapped;
 
 /// The elements of a tensor, last axis fastest.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,8 +149,7 @@ fn element_count(shape: &[usize]) -> Option<usize> {
 /// # Errors
 /// [`Failure::Io`] when the file can't be read, [`Failure::Input`] when it is not a well-formed safetensors file of the types in [`Values`].
 pub fn read_tensors(path: &Path) -> Result<Vec<NamedTensor>, Failure> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, e))?;
-    tensors_from_bytes(&bytes, &path.display().to_string())
+    tensors_from_bytes(&Mapped::open(path)?, &path.display().to_string())
 }
 
 /// Reads all tensors of a file that is in memory, sorted by name; `place` names it in messages.
@@ -157,9 +157,17 @@ pub fn read_tensors(path: &Path) -> Result<Vec<NamedTensor>, Failure> {
 /// # Errors
 /// [`Failure::Input`] as [`read_tensors`].
 pub fn tensors_from_bytes(bytes: &[u8], place: &str) -> Result<Vec<NamedTensor>, Failure> {
-    let file = SafeTensors::deserialize(bytes).map_err(|e| Failure::input(format!("{place}: not a safetensors file: {e}")))?;
+    tensors_except(None, bytes, place)
+}
+
+/// The same without the tensor `left_out`.
+///
+/// # Errors
+/// [`Failure::Input`] as [`read_tensors`].
+pub(crate) fn tensors_except(left_out: Option<&str>, bytes: &[u8], place: &str) -> Result<Vec<NamedTensor>, Failure> {
+    let file = parse(bytes, place)?;
     let mut tensors = Vec::new();
-    for (name, view) in file.iter() {
+    for (name, view) in file.iter().filter(|(name, _)| Some(*name) != left_out) {
         let values = values(view.dtype(), view.data())
             .ok_or_else(|| Failure::input(format!("{place}: tensor `{name}` has type {}; F32, U8 and I64 are read", view.dtype())))?;
         if element_count(view.shape()) != Some(values.len()) {
@@ -169,6 +177,25 @@ pub fn tensors_from_bytes(bytes: &[u8], place: &str) -> Result<Vec<NamedTensor>,
     }
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tensors)
+}
+
+/// The shape and the bytes of the tensor `name`, where they lie in the file; `place` names it in messages.
+///
+/// # Errors
+/// [`Failure::Input`] when there is none, or it does not hold bytes, as many as its shape says.
+pub(crate) fn mapped_bytes(file: &Mapped, name: &str, place: &str) -> Result<(Vec<usize>, Mapped), Failure> {
+    let tensors = parse(file, place)?;
+    let view = tensors.tensor(name).map_err(|_| Failure::input(format!("{place}: tensor `{name}` is missing")))?;
+    if view.dtype() != Dtype::U8 {
+        return Err(Failure::input(format!("{place}: tensor `{name}` is not of type U8")));
+    }
+    let bytes = file.part(view.data()).filter(|bytes| element_count(view.shape()) == Some(bytes.len()));
+    let bytes = bytes.ok_or_else(|| Failure::input(format!("{place}: tensor `{name}` has another shape than its bytes")))?;
+    Ok((view.shape().to_vec(), bytes))
+}
+
+fn parse<'a>(bytes: &'a [u8], place: &str) -> Result<SafeTensors<'a>, Failure> {
+    SafeTensors::deserialize(bytes).map_err(|e| Failure::input(format!("{place}: not a safetensors file: {e}")))
 }
 
 fn values(dtype: Dtype, data: &[u8]) -> Option<Values> {

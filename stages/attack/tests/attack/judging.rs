@@ -42,8 +42,8 @@ fn easy() -> (Linear, Split) {
     let mut model = Linear::new(2, 0);
     model.weights = [vec![-1.0; 16], vec![1.0; 16]].concat();
     model.bias = vec![16.0, 0.0];
-    let images = [vec![20; 16], vec![230; 16]].concat();
-    (model, Split { shape: [1, 4, 4], images, labels: vec![0, 1], ids: vec![3, 5] })
+    let images = [vec![20_u8; 16], vec![230; 16]].concat();
+    (model, Split { shape: [1, 4, 4], images: images.into(), labels: vec![0, 1], ids: vec![3, 5] })
 }
 
 fn judged(liar: &Liar) -> Result<Findings, Failure> {

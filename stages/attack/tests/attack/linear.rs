@@ -30,7 +30,7 @@ impl Linear {
     /// Random images, each with the label that the model gives it.
     pub(crate) fn images(&self, count: u32, seed: u64) -> Split {
         let mut stream = Stream::new(seed, "linear test images", &[]);
-        let images: Vec<u8> = (0..count * 16).map(|_| stream.below(256) as u8).collect();
+        let images = (0..count * 16).map(|_| stream.below(256) as u8).collect();
         let split = Split { shape: self.shape, images, labels: vec![0; count as usize], ids: (0..count).map(|i| 1000 + 3 * i).collect() };
         let logits = self.rows(&split.pixels(0..split.len()));
         let labels = logits.chunks(self.classes).map(|row| (0..).zip(row).max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0).collect();

@@ -52,7 +52,7 @@ impl Golden {
     pub(crate) fn images(&self) -> Split {
         let labels = self.integers("labels");
         let Values::U8(images) = &self.tensor("images").values else { panic!("images are not u8") };
-        Split { shape: SHAPE, images: images.clone(), ids: (0..48).map(|i| 2 * i + 1).collect(), labels }
+        Split { shape: SHAPE, images: images.clone().into(), ids: (0..48).map(|i| 2 * i + 1).collect(), labels }
     }
 
     /// Weights and biases, by name.

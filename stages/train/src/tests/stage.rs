@@ -50,7 +50,7 @@ fn split(images: u32, first_id: u32) -> Split {
         let label = id % 3;
         for pixel in 0..64_u32 {
             let bright = if pixel / 22 == label { 120 } else { 40 };
-            split.images.push((bright + stream.below(60)) as u8);
+            split.images.extend_from_slice(&[(bright + stream.below(60)) as u8]);
         }
         split.labels.push(label);
         split.ids.push(id);
