@@ -9,7 +9,9 @@ use planish_cache::{PlanRoot, Store};
 
 use crate::exit::Exit;
 use crate::plan::Plan;
-use crate::run::{self, Adoptions, Ended, Local, Observer, Outcome, RunOptions, RunResult, Settled, Surroundings, Total, processors};
+use crate::run::{
+    self, Adoptions, Ended, Estimate, Local, Observer, Outcome, RunOptions, RunResult, Settled, Surroundings, Total, processors,
+};
 use crate::show::{self, LineObserver, ProgressObserver, Screen, Summary};
 
 use super::error::CommandError;
@@ -19,11 +21,15 @@ use super::{plan, report, select};
 
 /// Make what is not there: run the stages whose results are not in the store
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct RunArguments {
     /// Stages or instances, with everything that they need [default: all]
     targets: Vec<String>,
     #[command(flatten)]
     pipeline: PipelineArguments,
+    /// After a failure, go on with what does not need it (the default)
+    #[arg(long, conflicts_with = "fail_fast")]
+    keep_going: bool,
     /// Stop at the first failure: start nothing more, and ask what runs to stop
     #[arg(long)]
     fail_fast: bool,
@@ -148,17 +154,18 @@ fn go(
     environment: &'static [(&'static str, &'static str)],
 ) -> Result<RunResult, CommandError> {
     let executor = Local::of_this_process(environment).map_err(|source| CommandError::Io { path: PathBuf::from("planish"), source })?;
-    let mut observer = observer(&opened.plan, screen);
+    let estimate = Estimate::new(&opened.plan, &opened.history, &options.total);
+    let mut observer = observer(&opened.plan, estimate, screen);
     let (store, history) = (&opened.store, &mut opened.history);
     let around = Surroundings { store, executor: &executor, observer: observer.as_mut(), history, root: Some(root) };
     Ok(run::run(&opened.plan, around, options)?)
 }
 
-fn observer(plan: &Plan, screen: Screen) -> Box<dyn Observer + '_> {
+fn observer<'a>(plan: &'a Plan, estimate: Estimate<'a>, screen: Screen) -> Box<dyn Observer + 'a> {
     if screen.is_terminal() && !screen.is_quiet() {
-        Box::new(ProgressObserver::new(plan))
+        Box::new(ProgressObserver::new(plan, estimate))
     } else {
-        Box::new(LineObserver::new(plan, screen))
+        Box::new(LineObserver::new(plan, estimate, screen))
     }
 }
 

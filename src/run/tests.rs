@@ -87,6 +87,6 @@ fn test_plan(stages: &[(&str, &str, Value, &[&str])]) -> Plan {
     plan
 }
 
-pub(super) fn open(folder: &Path) -> Store {
+pub(crate) fn open(folder: &Path) -> Store {
     Store::open(&folder.join("store")).unwrap()
 }

@@ -14,6 +14,23 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// A duration without fractions: `0 s`, `12 s`, `3 min 05 s`.
+pub(super) fn whole(seconds: f64) -> String {
+    let rounded = seconds.max(0.0).round();
+    if rounded < 60.0 { format!("{rounded:.0} s") } else { duration(rounded) }
+}
+
+/// A duration, roughly: `5 s`, `12 min`, `1 h 20 min`.
+pub(super) fn rough(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match seconds.max(0.0) {
+        seconds if seconds < 10.0 => format!("{:.0} s", seconds.ceil()),
+        seconds if seconds < 57.5 => format!("{:.0} s", (seconds / 5.0).round() * 5.0),
+        seconds if seconds < 3570.0 => format!("{} min", minutes.max(1)),
+        _ => format!("{} h {:02} min", minutes / 60, minutes % 60 / 10 * 10),
+    }
+}
+
 /// An age, roughly: `5 s`, `12 min`, `3 h`, `40 days`.
 pub(super) fn age(seconds: u64) -> String {
     match seconds {
@@ -80,6 +97,15 @@ mod tests {
             [(0.0123, "12 ms"), (0.34, "0.3 s"), (12.4, "12 s"), (59.8, "1 min 00 s"), (185.0, "3 min 05 s"), (3720.0, "1 h 02 min")];
         for (seconds, text) in cases {
             assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn rough_durations_read_well() {
+        for (seconds, text) in
+            [(0.2, "1 s"), (33.0, "35 s"), (59.0, "1 min"), (700.0, "12 min"), (3599.0, "1 h 00 min"), (5340.0, "1 h 20 min")]
+        {
+            assert_eq!(rough(seconds), text);
         }
     }
 
