@@ -163,7 +163,7 @@ impl Store {
             return Ok(Verdict::Intact);
         }
         let started = fs::now();
-        let found = match fs::hash_blob(path, stat.size) {
+        let found = match fs::hash_blob(path) {
             Ok(Some(found)) if found == *digest => found,
             Ok(None) => return Ok(Verdict::Absent),
             Err(e) if fs::is_bad_sector(&e) => return Ok(Verdict::Unreadable(e)),

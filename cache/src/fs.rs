@@ -1,9 +1,8 @@
 //! Every disk access of the store, and nothing else: no other file of this crate touches the disk.
 
 mod locks;
-mod temp;
-
 mod parallel;
+mod temp;
 
 use std::fs::{File, FileTimes, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -247,13 +246,12 @@ pub(crate) fn hash(file: &mut File, path: &Path, size: u64) -> Result<Digest> {
     digest_into(file, path, size, |_| Ok(()))
 }
 
-/// The digest of a blob, mapped and on several threads when it is large; `None` when nothing is there.
-pub(crate) fn hash_blob(path: &Path, size: u64) -> Result<Option<Digest>> {
-    gate(Action::Read, path)?;
-    let mut hasher = blake3::Hasher::new();
-    // A mapping costs more than it gains for small files.
-    let outcome = if size >= PARALLEL as u64 { hasher.update_mmap_rayon(path) } else { hasher.update_mmap(path) };
-    absent_is_none(outcome.map(|h| h.finalize().into()), Action::Read, path)
+/// The digest of the file at `path` (no link); `None` when nothing is there.
+pub(crate) fn hash_blob(path: &Path) -> Result<Option<Digest>> {
+    match absent_file_is_none(open(path, Links::Refuse))? {
+        Some((mut file, stat)) => hash(&mut file, path, stat.size).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Whether the disk could not give the bytes back, though file and rights are there.

@@ -146,7 +146,7 @@ fn many_runs_and_collections_on_one_store_agree() {
     let stages: String = (0..4).map(|n| shell(&format!("s{n}"), &format!("echo {n} > {{outputs.out}}/x"), "")).collect();
     let gather = shell("all", "cat {inputs.s0}/x {inputs.s3}/x > {outputs.out}/x", "inputs.s0 = \"s0\"\ninputs.s3 = \"s3\"");
     let benches: Vec<Bench> =
-        (0..6).map(|n| Bench::new(&(stages.clone() + &gather + &shell("own", &format!("echo own{n} > {{outputs.out}}/x"), "")))).collect();
+        (0..8).map(|n| Bench::new(&(stages.clone() + &gather + &shell("own", &format!("echo own{n} > {{outputs.out}}/x"), "")))).collect();
     let store = benches[0].path("store");
     let store = store.to_str().unwrap();
     let mut runs: Vec<_> = benches.iter().map(|bench| bench.start(&["run", "--store", store])).collect();
