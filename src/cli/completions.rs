@@ -7,7 +7,6 @@ use crate::exit::Exit;
 use crate::show::Screen;
 
 use super::CommandLine;
-use super::error::CommandError;
 
 /// Print completions for a shell: `source <(planish completions bash)`
 #[derive(Debug, Args)]
@@ -17,9 +16,9 @@ pub(super) struct CompletionsArguments {
     shell: Shell,
 }
 
-pub(super) fn completions(arguments: &CompletionsArguments, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) fn completions(arguments: &CompletionsArguments, screen: Screen) -> Exit {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut CommandLine::command(), "planish", &mut text);
     screen.bytes(&text);
-    Ok(Exit::Success)
+    Exit::Success
 }

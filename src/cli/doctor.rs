@@ -8,7 +8,6 @@ use crate::exit::Exit;
 use crate::run;
 use crate::show::{self, DoctorView, Finding, Health, Screen};
 
-use super::error::CommandError;
 use super::hooks::Hooks;
 use super::open::PipelineArguments;
 
@@ -22,7 +21,7 @@ pub(super) struct DoctorArguments {
     json: bool,
 }
 
-pub(super) fn doctor(arguments: &DoctorArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) fn doctor(arguments: &DoctorArguments, hooks: &Hooks<'_>, screen: Screen) -> Exit {
     let mut findings = machine();
     let root = arguments.pipeline.root();
     findings.extend(disk::findings(&root));
@@ -36,7 +35,7 @@ pub(super) fn doctor(arguments: &DoctorArguments, hooks: &Hooks<'_>, screen: Scr
     findings.push(pipeline(arguments, hooks));
     let view = DoctorView { healthy: findings.iter().all(|finding| finding.health != Health::Bad), findings };
     screen.answer(&if arguments.json { show::json_answer("doctor", &view) } else { show::doctor(&view) });
-    Ok(if view.healthy { Exit::Success } else { Exit::StageFailed })
+    if view.healthy { Exit::Success } else { Exit::StageFailed }
 }
 
 fn machine() -> Vec<Finding> {

@@ -6,7 +6,6 @@ use crate::exit::Exit;
 use crate::show::{self, Screen};
 use crate::spec;
 
-use super::error::CommandError;
 use super::hooks::Hooks;
 
 /// Print a JSON Schema: of pipeline files, for editors, or of what a command answers with --json
@@ -42,7 +41,7 @@ enum Subject {
     Doctor,
 }
 
-pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
+pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Screen) -> Exit {
     let schema = match arguments.of {
         Subject::Pipeline => spec::schema(hooks.kinds),
         Subject::Plan => show::answer_schema::<Vec<show::PlanView<'_>>>(),
@@ -56,5 +55,5 @@ pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Scr
         Subject::Doctor => show::flat_schema::<show::DoctorView>(),
     };
     screen.answer(&show::pretty(&schema));
-    Ok(Exit::Success)
+    Exit::Success
 }

@@ -282,6 +282,9 @@ impl VisitMut for Strip {
             let kept: Punctuated<syn::Path, syn::Token![,]> = traits.into_iter().filter(|name| !is_schema_trait(name)).collect();
             *attribute = syn::parse_quote!(#[derive(#kept)]);
         }
+        let derives_nothing =
+            |a: &syn::Attribute| a.path().is_ident("derive") && a.meta.require_list().is_ok_and(|list| list.tokens.is_empty());
+        attributes.retain(|a| !derives_nothing(a));
     }
 }
 

@@ -134,3 +134,22 @@ fn reached_packages_are_listed() {
     assert_eq!(found.packages["train"].1, ["nn", "train"]);
     assert_eq!(found.packages["report"].1, ["report"]);
 }
+
+#[test]
+fn the_engine_and_descriptions_for_editors_change_nothing() {
+    expect(&[("src/lib.rs", "pub fn engine() {}\n"), ("cache/src/lib.rs", "pub fn cache() {}\n")], &[]);
+    expect(
+        &[
+            (
+                "stages/train/src/objectives/trades.rs",
+                "use schemars::JsonSchema;\n#[derive(JsonSchema)]\n#[schemars(description = \"x\")]\npub struct Trades { beta: f64 }\nimpl JsonSchema for Trades {}\n",
+            ),
+            ("stages/report/Cargo.toml", "[package]\nname = \"report\"\n[dependencies]\nschemars = \"1\"\nserde.workspace = true\n"),
+        ],
+        &[],
+    );
+    let derived = |traits: &str| format!("#[derive({traits})]\npub struct Trades {{ beta: f64 }}\n");
+    let (plain, described) = (derived("Clone, Debug"), derived("Clone, Debug, JsonSchema"));
+    let path = "stages/train/src/objectives/trades.rs";
+    assert_eq!(fingerprints(&[(path, &plain)]), fingerprints(&[(path, &described)]));
+}

@@ -1,4 +1,5 @@
 mod broken;
 mod good;
+mod include;
 mod overlays;
 mod random;

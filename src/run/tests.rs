@@ -3,6 +3,7 @@
 mod dispatching;
 mod memo;
 mod performing;
+mod readers;
 mod scheduling;
 mod stages;
 

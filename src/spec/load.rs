@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Problem, Problems, SpecErrors};
+use super::include::{self, Document};
 use super::node::{Node, Table, Value};
 use super::overlay::{self, Change};
 use super::source::{Sources, Span};
 use super::suggest::suggest;
-use super::{Kinds, LoadOptions, Pipeline, document, parse, sets, shape};
+use super::{Kinds, LoadOptions, Pipeline, document, sets, shape};
 
 /// The most stages that a pipeline may have.
 const MAX_STAGES: usize = 20_000;
@@ -22,9 +23,12 @@ pub fn load(options: &LoadOptions, kinds: &dyn Kinds) -> Result<Pipeline, SpecEr
         let problem = Problem::new(format!("the pipeline can't be read: {reason}"));
         SpecErrors::one(problem.help("`--file PATH` names the pipeline file"), &Sources::default())
     })?;
-    let document = parse::document(&sources, file).map_err(|problem| SpecErrors::one(problem, &sources))?;
+    let documents = match include::documents(&options.file, file, &mut sources) {
+        Ok(documents) => documents,
+        Err(problem) => return Err(SpecErrors::one(problem, &sources)),
+    };
     let mut problems = Problems::default();
-    let (root, late) = overlaid(&document, options, &mut sources, &mut problems);
+    let (root, late) = overlaid(&documents, options, &mut sources, &mut problems);
     let name = problems.keep(pipeline_name(&root, &options.file)).unwrap_or_default();
     let mut stages = document::stages(&root, kinds, &mut problems);
     if problems.is_empty() && stages.is_empty() {
@@ -44,12 +48,24 @@ pub fn load(options: &LoadOptions, kinds: &dyn Kinds) -> Result<Pipeline, SpecEr
     Ok(Pipeline { name, folder: folder_of(&options.file), sources, stages, execution })
 }
 
-/// The document with its profile and `--set` laid over it; and what `--set` changes in parameters, which comes after the axes.
-fn overlaid(document: &Table, options: &LoadOptions, sources: &mut Sources, problems: &mut Problems) -> (Table, Vec<Change>) {
+/// The documents with their profiles and `--set` laid over them; and what `--set` changes in parameters, which comes after the axes.
+fn overlaid(documents: &[Document], options: &LoadOptions, sources: &mut Sources, problems: &mut Problems) -> (Table, Vec<Change>) {
     let mut root = Table::default();
-    lay(&mut root, shape::take_apart(document, false, problems), problems);
-    let chosen = profile(document, options.profile.as_deref(), problems);
-    lay(&mut root, chosen, problems);
+    for document in documents {
+        let changes = shape::take_apart(&document.table, false, problems);
+        lay(&mut root, changes.into_iter().map(|change| document.seen_from_outside(change)).collect(), problems);
+    }
+    for document in documents {
+        let changes = profile(&document.table, options.profile.as_deref(), problems);
+        lay(&mut root, changes.into_iter().map(|change| document.seen_from_outside(change)).collect(), problems);
+    }
+    if let Some(name) = &options.profile {
+        let tables = documents.iter().filter_map(|document| document.table.get("profiles")?.node.as_table());
+        let known: std::collections::BTreeSet<&str> = tables.flat_map(|profiles| profiles.entries.keys()).map(String::as_str).collect();
+        if !known.contains(name.as_str()) {
+            problems.push(Problem::new(format!("there is no profile `{name}`")).help(suggest(name, "profile", known)));
+        }
+    }
     let changes = sets::read(&options.sets, &root, sources, problems);
     let is_late =
         |change: &Change| change.path.get(2).is_some_and(|section| section.text == "params") && change.path.len() > shape::STRUCTURAL;
@@ -86,10 +102,6 @@ fn profile(document: &Table, chosen: Option<&str>, problems: &mut Problems) -> V
             None => problems
                 .push(Problem::new(format!("profile `{name}` must be a table, not {}", entry.node.describe())).at(entry.node.span, "here")),
         }
-    }
-    if let Some(name) = chosen.filter(|name| !profiles.entries.contains_key(*name)) {
-        let help = suggest(name, "profile", profiles.entries.keys().map(String::as_str));
-        problems.push(Problem::new(format!("there is no profile `{name}`")).help(help));
     }
     changes
 }

@@ -3,6 +3,7 @@
 pub(crate) mod de;
 pub(crate) mod document;
 mod error;
+mod include;
 pub(crate) mod limits;
 mod load;
 pub(crate) mod matrix;

@@ -37,10 +37,10 @@ pub fn schema(kinds: &dyn Kinds) -> Value {
     definitions.insert("stage".to_owned(), json!({ "description": "A stage: what it runs, what it takes, and how.", "anyOf": stages }));
     definitions.insert("reference".to_owned(), reference());
     definitions.insert("input".to_owned(), input());
-    root(definitions)
+    root(&definitions)
 }
 
-fn root(definitions: Map<String, Value>) -> Value {
+fn root(definitions: &Map<String, Value>) -> Value {
     let stages = json!({
         "description": "The stages by name.",
         "type": "object",

@@ -77,11 +77,11 @@ impl Shape<'_> {
                 ("name", []) => Ok(Level::Leaf),
                 ("stages", []) => Ok(Level::Table),
                 ("stages", [stage, rest @ ..]) => stage_level(path, stage, rest),
-                ("profiles", _) if !self.is_profile => Ok(Level::Skip),
+                ("profiles", _) | ("include", []) if !self.is_profile => Ok(Level::Skip),
                 ("profiles", _) => Err(Problem::new("a profile can't hold profiles").at(first.span, "here")),
                 ("name", _) => Err(no_keys(path, 1)),
                 (key, _) => {
-                    let keys: &[&str] = if self.is_profile { &["name", "stages"] } else { &["name", "stages", "profiles"] };
+                    let keys: &[&str] = if self.is_profile { &["name", "stages"] } else { &["name", "include", "stages", "profiles"] };
                     Err(Problem::new(format!("unknown key `{key}`")).at(first.span, "not a key that a pipeline has").help(suggest(
                         key,
                         "key",

@@ -96,3 +96,21 @@ fn equal_work_under_two_names_is_done_once() {
     bench.ok(&["run", "--cpus", "2"]).counts(1, 1);
     assert_eq!(bench.read("ran"), "ran\n");
 }
+
+#[test]
+fn what_joins_the_key_on_request_counts_and_resources_do_not() {
+    let stage = |more: &str| shell("a", "echo x > {outputs.out}/x; echo ran >> @/ran", more);
+    let bench = Bench::new(&stage(""));
+    bench.ok(&["run"]).counts(0, 1);
+    for not_keyed in ["cpus = 2", "memory = \"1 GB\"", "retries = 1", "timeout = \"1h\""] {
+        bench.pipeline(&stage(not_keyed));
+        bench.ok(&["run"]).counts(1, 0);
+    }
+    bench.pipeline(&stage("key_also = [\"runtime\"]"));
+    assert!(bench.ok(&["why", "a"]).out.contains("key_also all: null"), "{}", bench.ok(&["why", "a"]).out);
+    bench.ok(&["run"]).counts(0, 1);
+    bench.ok(&["run"]).counts(1, 0);
+    bench.pipeline(&stage(""));
+    bench.ok(&["run"]).counts(1, 0);
+    assert_eq!(bench.read("ran"), "ran\nran\n");
+}

@@ -13,6 +13,8 @@ mod helpers;
 #[cfg(feature = "ml")]
 mod learning;
 mod limits;
+#[cfg(feature = "ml")]
+mod misspelt;
 mod programs;
 mod refusals;
 mod schemas;

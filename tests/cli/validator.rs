@@ -16,7 +16,6 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
         let inner = |rule: &Value, value: &Value, at: &str| check(root, rule, value, at);
         let number = || rule.as_f64().unwrap();
         let holds = match keyword.as_str() {
-            "$schema" | "title" | "description" | "default" | "definitions" | "format" => true,
             "$ref" => {
                 let target = rule.as_str().unwrap().strip_prefix('#').unwrap();
                 inner(root.pointer(target).unwrap_or_else(|| panic!("{target}")), value, at)?;
@@ -45,7 +44,17 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
             }
             "anyOf" => rule.as_array().unwrap().iter().any(|rule| inner(rule, value, at).is_ok()),
             "oneOf" => rule.as_array().unwrap().iter().filter(|rule| inner(rule, value, at).is_ok()).count() == 1,
-            "properties" | "patternProperties" | "additionalProperties" | "propertyNames" => true,
+            // What says nothing about values, and what is looked at below.
+            "$schema"
+            | "title"
+            | "description"
+            | "default"
+            | "definitions"
+            | "format"
+            | "properties"
+            | "patternProperties"
+            | "additionalProperties"
+            | "propertyNames" => true,
             other => panic!("the validator does not know `{other}`"),
         };
         if !holds {

@@ -128,7 +128,9 @@ impl RenderBackend for Picture {
         for (control, point) in rest {
             let _ = write!(way, "S{:.1} {:.1} {:.1} {:.1}", control.x, control.y, point.x, point.y);
         }
-        path.iter().for_each(|(_, point)| self.reach(*point));
+        for (_, point) in path {
+            self.reach(*point);
+        }
         let marker = if head.1 { " marker-end=\"url(#head)\"" } else { "" };
         let _ = writeln!(self.arrows, "<path d=\"{way}\" fill=\"none\" stroke=\"{INK}\"{marker}/>");
     }
