@@ -92,11 +92,12 @@ impl Classifier {
 }
 
 /// What ONNX Runtime says, in one line.
-fn words(error: &ort::Error) -> String {
+pub(crate) fn words(error: &ort::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn session(bytes: &[u8], threads: usize) -> Result<ort::Result<Session>, Failure> {
+/// A session of ONNX Runtime for the model in `bytes`, with at most `threads` threads.
+pub(crate) fn session(bytes: &[u8], threads: usize) -> Result<ort::Result<Session>, Failure> {
     let environment = runtime::environment()?;
     let open = || -> ort::Result<Session> {
         Session::builder(environment)?

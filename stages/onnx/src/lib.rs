@@ -4,12 +4,15 @@
 //! Runtime, once a process; [`ModelFile`] checks a model before ONNX Runtime sees it and [`Classifier`] runs it.
 
 mod classifier;
+pub mod differentiate;
 mod model_file;
 pub mod proto;
 pub mod runtime;
 mod tensors;
+mod victim;
 #[cfg(test)]
 mod testing;
 
 pub use classifier::Classifier;
+pub use victim::OnnxVictim;
 pub use model_file::{LIMIT, ModelFile, Signature};

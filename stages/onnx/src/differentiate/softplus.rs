@@ -1,0 +1,66 @@
+//! Softplus, which ONNX Runtime computes number by number: as relu(x) − ln sigmoid(|x|) it takes vector instructions.
+
+use std::collections::BTreeMap;
+
+use super::facts::{Fact, Facts};
+use super::node::Reading;
+use crate::proto::NodeProto;
+
+/// Rewrites each `Softplus`; returns, for these and for those that were written so before, what the softplus is taken of.
+pub(crate) fn rewrite(nodes: Vec<NodeProto>, facts: &mut Facts) -> (Vec<NodeProto>, BTreeMap<String, String>) {
+    let mut written = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        match (node.operator().as_str(), node.input_name(0), node.output_name(0)) {
+            ("Softplus", Some(x), Some(y)) => match expanded(x, y, facts) {
+                Some(parts) => written.extend(parts),
+                None => written.push(node),
+            },
+            _ => written.push(node),
+        }
+    }
+    let found = recognised(&written);
+    (written, found)
+}
+
+fn expanded(x: &str, y: &str, facts: &mut Facts) -> Option<Vec<NodeProto>> {
+    let [relu, size, gate, log] = ["relu", "abs", "sigmoid", "log"].map(|part| format!("{y}/softplus.{part}"));
+    let fact: Fact = facts.get(y)?.clone();
+    for name in [&relu, &size, &gate, &log] {
+        if facts.get(name).is_some() {
+            return None;
+        }
+        facts.insert(name, fact.clone());
+    }
+    let node = |operator: &str, inputs: &[&str], output: &str| NodeProto {
+        op_type: Some(operator.to_owned()),
+        input: inputs.iter().map(|&input| input.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        ..Default::default()
+    };
+    Some(vec![
+        node("Relu", &[x], &relu),
+        node("Abs", &[x], &size),
+        node("Sigmoid", &[&size], &gate),
+        node("Log", &[&gate], &log),
+        node("Sub", &[&relu, &log], y),
+    ])
+}
+
+/// The values that are relu(x) − ln sigmoid(|x|), with x.
+fn recognised(nodes: &[NodeProto]) -> BTreeMap<String, String> {
+    let makers: BTreeMap<&str, &NodeProto> = nodes.iter().filter_map(|node| Some((node.output_name(0)?, node))).collect();
+    let argument = |name: &str, operator: &str| {
+        let node = makers.get(name).filter(|node| node.operator() == operator)?;
+        node.input_name(0)
+    };
+    let softplus = |node: &NodeProto| -> Option<(String, String)> {
+        if node.operator() != "Sub" {
+            return None;
+        }
+        let x = argument(node.input_name(0)?, "Relu")?;
+        let gate = argument(node.input_name(1)?, "Log")?;
+        let size = argument(gate, "Sigmoid")?;
+        (argument(size, "Abs")? == x).then(|| Some((node.output_name(0)?.to_owned(), x.to_owned())))?
+    };
+    nodes.iter().filter_map(softplus).collect()
+}
