@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use planish_contract::{Arity, Context, Failure, Interface, Invalid, Stage};
 use planish_formats::{DataSet, OnnxModel, Split, kinds};
-use planish_nn::{BurnVictim, load_checkpoint};
-use planish_onnx::{Classifier, runtime};
+use planish_nn::{BurnVictim, Victim, load_checkpoint};
+use planish_onnx::{Classifier, OnnxVictim, runtime};
 use serde_json::json;
 
 use crate::agreement::{DEFAULT_BOUND, check_agreement};
@@ -16,7 +16,8 @@ use crate::{AttackExecution, AttackParameters};
 
 /// Attacks an exported ONNX model within a threat model and keeps the evidence, image by image.
 ///
-/// Inputs: `model`, the exported model that judges; `data`; `gradients`, the checkpoint that it was exported from. Output: `evidence`.
+/// Inputs: `model`, the exported model that judges; `data`; `gradients`, the checkpoint that it
+/// was exported from: without it the gradients are those of the exported model itself. Output: `evidence`.
 pub struct AttackStage;
 
 impl Stage for AttackStage {
@@ -49,18 +50,18 @@ impl Stage for AttackStage {
         planish_nn::set_threads(context.threads);
         let (dataset, images) = read_images(parameters, context)?;
         let model = OnnxModel::open(context.input("model")?)?;
-        let mut victim = open_victim(execution, context)?;
         let mut classifier = open_classifier(&model, execution, context)?;
+        let mut victim = open_victim(&model, execution, context)?;
         let bound = model.parity.as_ref().map_or(DEFAULT_BOUND, |parity| parity.bound);
-        let difference = check_agreement(&images, &mut victim, &mut classifier, bound)?;
-        context.host.log(&format!("checkpoint and exported model agree: no logit differs by more than {difference:.1e}"));
+        let difference = check_agreement(&images, victim.as_mut(), &mut classifier, bound)?;
+        context.host.log(&format!("what gives gradients and what judges agree: no logit differs by more than {difference:.1e}"));
 
         let started = Instant::now();
         let attacks = parameters.attack.named();
         let mut judge = Judge::open(&images, &parameters.threat, &mut classifier)?;
         let together = side_by_side(images.shape.iter().product());
         let setting = Setting { seed: parameters.seed, together, host: context.host };
-        let outcome = evaluate(&mut judge, &mut victim, &attacks, &setting)?;
+        let outcome = evaluate(&mut judge, victim.as_mut(), &attacks, &setting)?;
         record_cost(context, &outcome, (images.len(), started));
         let findings = judge.close();
         write(&context.output("evidence"), parameters, outcome.summaries, (dataset, &images, findings))
@@ -81,17 +82,18 @@ fn read_images(parameters: &AttackParameters, context: &Context) -> Result<(Stri
     }
 }
 
-/// The network whose gradients guide the attacks.
-fn open_victim(execution: &AttackExecution, context: &Context) -> Result<BurnVictim, Failure> {
-    let Some(folder) = context.optional_input("gradients")? else {
-        return Err(Failure::input_hint(
-            "this attack needs gradients, and nothing is connected to input `gradients`",
-            "connect `gradients` to the checkpoint that the model was exported from: inputs.gradients = \"train\"",
-        ));
-    };
-    let device = planish_nn::device::open(&execution.device)?;
-    let checkpoint = load_checkpoint(folder, &device)?;
-    Ok(BurnVictim::new(checkpoint, execution.batch_size.get()))
+/// Whose gradients guide the attacks: the checkpoint where one is connected, else the exported model itself.
+fn open_victim(model: &OnnxModel, execution: &AttackExecution, context: &Context) -> Result<Box<dyn Victim>, Failure> {
+    let batch = execution.batch_size.get();
+    if let Some(folder) = context.optional_input("gradients")? {
+        let device = planish_nn::device::open(&execution.device)?;
+        return Ok(Box::new(BurnVictim::new(load_checkpoint(folder, &device)?, batch)));
+    }
+    let victim = OnnxVictim::open(&model.path, context.threads, batch)?;
+    if !victim.masking().is_none() {
+        context.host.log(&format!("{}: {}", model.path.display(), victim.masking()));
+    }
+    Ok(Box::new(victim))
 }
 
 /// The exported model in ONNX Runtime.

@@ -9,10 +9,10 @@ mod model_file;
 pub mod proto;
 pub mod runtime;
 mod tensors;
-mod victim;
 #[cfg(test)]
 mod testing;
+mod victim;
 
 pub use classifier::Classifier;
-pub use victim::OnnxVictim;
 pub use model_file::{LIMIT, ModelFile, Signature};
+pub use victim::OnnxVictim;

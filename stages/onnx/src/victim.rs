@@ -66,7 +66,8 @@ impl OnnxVictim {
             if self.size > SEVERAL_BELOW {
                 self.graphs.clear();
             }
-            let derived = differentiate(self.model.clone(), &self.signature, objective).map_err(|refusal| refusal.into_failure(&self.file))?;
+            let derived =
+                differentiate(self.model.clone(), &self.signature, objective).map_err(|refusal| refusal.into_failure(&self.file))?;
             let graph = GradientGraph::open(derived, &self.signature, (&self.file, self.threads))?;
             self.graphs.push((objective, graph));
         }

@@ -17,7 +17,11 @@ fn networks(folder: &Path) -> Vec<(PathBuf, Vec<PathBuf>)> {
     let references = found.iter().filter(|path| path.extension().is_some_and(|kind| kind == "safetensors"));
     let models = |reference: &PathBuf| {
         let stem = reference.file_stem().unwrap().to_str().unwrap();
-        ["script", "dynamo"].map(|exporter| folder.join(format!("{stem}-{exporter}.onnx"))).into_iter().filter(|path| path.is_file()).collect()
+        ["script", "dynamo"]
+            .map(|exporter| folder.join(format!("{stem}-{exporter}.onnx")))
+            .into_iter()
+            .filter(|path| path.is_file())
+            .collect()
     };
     references.map(|reference| (reference.clone(), models(reference))).collect()
 }

@@ -6,6 +6,7 @@ use super::dim::Dim;
 use super::facts::{Fact, Facts, Sizes};
 use super::node::Reading;
 use super::tensor;
+use super::tensor::signed;
 use crate::proto::attribute_proto::AttributeType;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{AttributeProto, NodeProto, TensorProto};
@@ -115,7 +116,7 @@ impl Emitter {
 
     /// A list of whole numbers.
     pub(crate) fn list(&mut self, values: &[i64]) -> String {
-        self.constant(tensor::of_integers(&[values.len() as i64], values))
+        self.constant(tensor::of_integers(&[signed(values.len())], values))
     }
 
     /// Output `index` of a forward node, whether the model uses it or not.
@@ -172,7 +173,7 @@ impl Emitter {
     /// The mean over `axes`, which are kept with size one.
     pub(crate) fn mean(&mut self, value: &str, axes: &[usize]) -> String {
         if self.opset < 18 {
-            let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
+            let axes: Vec<i64> = axes.iter().map(|&axis| signed(axis)).collect();
             return self.with("ReduceMean", &[value], vec![ints("axes", &axes), int("keepdims", 1)]);
         }
         let axes = self.axes(axes);
@@ -180,7 +181,7 @@ impl Emitter {
     }
 
     fn axes(&mut self, axes: &[usize]) -> String {
-        let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
+        let axes: Vec<i64> = axes.iter().map(|&axis| signed(axis)).collect();
         self.list(&axes)
     }
 

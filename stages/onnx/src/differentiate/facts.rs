@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::dim::{Dim, product};
 use super::node::Reading;
 use super::tensor;
+use super::tensor::signed;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{NodeProto, TensorProto};
 
@@ -28,7 +29,7 @@ impl Fact {
 
     /// A tensor of whole numbers with these entries; `rank` 0 or 1.
     pub(crate) fn whole(entries: Sizes, rank: usize) -> Self {
-        let sizes = if rank == 0 { vec![] } else { vec![Some(Dim::of(entries.len() as i64))] };
+        let sizes = if rank == 0 { vec![] } else { vec![Some(Dim::of(signed(entries.len())))] };
         Fact { element: DataType::Int64, sizes: Some(sizes), entries: Some(entries) }
     }
 }

@@ -6,6 +6,7 @@ use super::facts::Facts;
 use super::graph::reads;
 use super::node::Reading;
 use super::tensor;
+use super::tensor::signed;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 
@@ -57,7 +58,9 @@ fn fold(node: &NodeProto, convolution: &mut NodeProto, facts: &mut Facts) -> Opt
     let factors: Vec<f64> = scale.iter().zip(&variance).map(|(scale, variance)| scale / (variance + epsilon).sqrt()).collect();
     let row = (values.len() / channels).max(1);
     for (row, factor) in values.chunks_mut(row).zip(&factors) {
-        row.iter_mut().for_each(|weight| *weight *= factor);
+        for weight in row {
+            *weight *= factor;
+        }
     }
     let shifted = |((bias, mean), (factor, shift)): ((&f64, &f64), (&f64, &f64))| (bias - mean) * factor + shift;
     let bias: Vec<f64> = bias.iter().zip(&mean).zip(factors.iter().zip(&shift)).map(shifted).collect();
@@ -66,7 +69,7 @@ fn fold(node: &NodeProto, convolution: &mut NodeProto, facts: &mut Facts) -> Opt
         return None;
     }
     facts.insert_constant(&weight_name, tensor::of_floats(element, &dims, &values));
-    facts.insert_constant(&bias_name, tensor::of_floats(element, &[channels as i64], &bias));
+    facts.insert_constant(&bias_name, tensor::of_floats(element, &[signed(channels)], &bias));
     convolution.input = vec![convolution.input.first()?.clone(), weight_name, bias_name];
     convolution.output = vec![node.output_name(0)?.to_owned()];
     Some(())

@@ -6,6 +6,7 @@ use super::facts::{Fact, Facts};
 use super::node::{Reading, graphs};
 use super::refusal::Refusal;
 use super::rules::operator_of;
+use super::tensor::signed;
 use super::{fold, softplus, tensor, upgrade};
 use crate::model_file::Signature;
 use crate::proto::tensor_proto::DataType;
@@ -27,8 +28,8 @@ impl Forward {
         let graph = model.graph.as_mut().ok_or_else(|| Refusal::Graph("there is no graph".to_owned()))?;
         let (nodes, initializers) = (std::mem::take(&mut graph.node), std::mem::take(&mut graph.initializer));
         let mut facts = Facts::default();
-        for value in initializers {
-            facts.insert_constant(&value.name().to_owned(), value);
+        for mut value in initializers {
+            facts.insert_constant(&value.name.take().unwrap_or_default(), value);
         }
         facts.insert(&signature.input, input_fact(signature));
         let mut nodes: Vec<NodeProto> = nodes.into_iter().filter_map(|node| constant_to_facts(node, &mut facts)).collect();
@@ -51,7 +52,7 @@ impl Forward {
 fn input_fact(signature: &Signature) -> Fact {
     use super::dim::Dim;
     let batch = if signature.single { Dim::of(1) } else { Dim::BATCH };
-    let sizes = signature.shape.iter().map(|&size| Some(Dim::of(size as i64)));
+    let sizes = signature.shape.iter().map(|&size| Some(Dim::of(signed(size))));
     Fact::new(DataType::Float, Some(std::iter::once(Some(batch)).chain(sizes).collect()))
 }
 
@@ -71,11 +72,11 @@ fn constant_to_facts(node: NodeProto, facts: &mut Facts) -> Option<NodeProto> {
     let value = match node.attribute.first().map(|attribute| (attribute.name(), attribute)) {
         Some(("value", attribute)) => attribute.t.clone(),
         Some(("value_int", attribute)) => attribute.i.map(|value| tensor::of_integers(&[], &[value])),
-        Some(("value_ints", attribute)) => Some(tensor::of_integers(&[attribute.ints.len() as i64], &attribute.ints)),
+        Some(("value_ints", attribute)) => Some(tensor::of_integers(&[signed(attribute.ints.len())], &attribute.ints)),
         Some(("value_float", attribute)) => attribute.f.map(|value| tensor::of_floats(DataType::Float, &[], &[f64::from(value)])),
         Some(("value_floats", attribute)) => {
             let values: Vec<f64> = attribute.floats.iter().copied().map(f64::from).collect();
-            Some(tensor::of_floats(DataType::Float, &[values.len() as i64], &values))
+            Some(tensor::of_floats(DataType::Float, &[signed(values.len())], &values))
         }
         _ => None,
     };
@@ -178,11 +179,12 @@ fn taken_branch(node: &NodeProto, facts: &Facts) -> Option<GraphProto> {
 /// The nodes of a branch, and what gives its results the names that they have outside.
 fn spliced(node: &NodeProto, branch: GraphProto, facts: &mut Facts) -> Result<Vec<NodeProto>, Refusal> {
     let clash = |name: &str| Refusal::Graph(format!("two values are named `{name}`"));
-    for value in branch.initializer {
-        if facts.get(value.name()).is_some() {
-            return Err(clash(value.name()));
+    for mut value in branch.initializer {
+        let name = value.name.take().unwrap_or_default();
+        if facts.get(&name).is_some() {
+            return Err(clash(&name));
         }
-        facts.insert_constant(&value.name().to_owned(), value);
+        facts.insert_constant(&name, value);
     }
     if let Some(name) = branch.node.iter().flat_map(|node| &node.output).find(|name| !name.is_empty() && facts.get(name).is_some()) {
         return Err(clash(name));

@@ -11,6 +11,7 @@
 mod activity;
 mod dim;
 mod emitter;
+mod entries;
 mod facts;
 mod fold;
 mod graph;
@@ -37,6 +38,7 @@ use crate::proto::{GraphProto, ModelProto, NodeProto, TensorShapeProto, TypeProt
 use emitter::Emitter;
 use graph::Forward;
 use objective::{CLASSES, Logits, Names};
+use tensor::signed;
 
 /// A graph that gives gradients.
 #[derive(Clone, Debug)]
@@ -108,7 +110,7 @@ impl Made {
         let surrogate = match objective {
             Objective::Seed => {
                 let seed = e.plain("seed");
-                self.inputs.push((Role::Seed, seed.clone(), vec![batch, Some(signature.classes as i64)]));
+                self.inputs.push((Role::Seed, seed.clone(), vec![batch, Some(signed(signature.classes))]));
                 return seed;
             }
             Objective::Surrogate(surrogate) => surrogate,
@@ -137,7 +139,7 @@ fn assemble(model: &mut ModelProto, mut e: Emitter, forward: Vec<NodeProto>, (ma
     }));
     let mut outputs: Vec<ValueInfoProto> = output.into_iter().filter(|value| value.name() == signature.output).collect();
     outputs.extend(made.loss.iter().map(|loss| value(loss, DataType::Float, &[batch])));
-    let sizes: Vec<Option<i64>> = std::iter::once(batch).chain(signature.shape.iter().map(|&size| Some(size as i64))).collect();
+    let sizes: Vec<Option<i64>> = std::iter::once(batch).chain(signature.shape.iter().map(|&size| Some(signed(size)))).collect();
     outputs.push(value(gradient, DataType::Float, &sizes));
     let initializer = [e.facts.take_constants(), std::mem::take(&mut e.initializers)].concat();
     model.graph = Some(GraphProto {

@@ -4,6 +4,7 @@ use planish_nn::Surrogate;
 
 use super::emitter::{Emitter, int};
 use super::tensor;
+use super::tensor::signed;
 use crate::proto::tensor_proto::DataType;
 
 /// What a gradient is taken of.
@@ -55,7 +56,7 @@ pub(crate) fn write(e: &mut Emitter, surrogate: Surrogate, logits: &Logits<'_>, 
 /// `[n, k]`, one at each class of `classes` `[n]`.
 fn one_hot(e: &mut Emitter, classes: &str, logits: &Logits<'_>) -> String {
     let element = e.facts.element(logits.name);
-    let depth = e.constant(tensor::of_integers(&[], &[logits.classes as i64]));
+    let depth = e.constant(tensor::of_integers(&[], &[signed(logits.classes)]));
     let values = e.constant(tensor::of_floats(element, &[2], &[0.0, 1.0]));
     e.with("OneHot", &[classes, &depth, &values], vec![int("axis", 1)])
 }
@@ -96,7 +97,7 @@ fn difference(e: &mut Emitter, z: &str, (target, own): (&str, &str)) -> (String,
     (weighted(e, z, &slope), slope)
 }
 
-/// (z_t − z_y) over the sum of the logits at the given ranks, weighted.
+/// `z_t − z_y` over the sum of the logits at the given ranks, weighted.
 fn ratio(e: &mut Emitter, logits: &Logits<'_>, pair: (&str, &str), ranks: &[(i64, f64)]) -> (String, String) {
     let z = logits.name;
     let (_, upper) = difference(e, z, pair);

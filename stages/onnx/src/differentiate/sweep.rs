@@ -50,9 +50,7 @@ pub(crate) fn sweep(
 
 fn apply(e: &mut Emitter, reverse: &Reverse<'_>) -> Result<Vec<(usize, String)>, Refusal> {
     match operator_of(reverse.node).map(|operator| operator.derivative) {
-        Some(Derivative::Rule(rule)) => {
-            rule(e, reverse).map_err(|reason| Refusal::Form { place: reverse.node.place(), reason })
-        }
+        Some(Derivative::Rule(rule)) => rule(e, reverse).map_err(|reason| Refusal::Form { place: reverse.node.place(), reason }),
         _ => Ok(vec![]),
     }
 }

@@ -6,6 +6,11 @@ use crate::proto::tensor_proto::DataType;
 /// The most entries of a shape tensor that are looked at.
 pub(crate) const MOST_ENTRIES: usize = 4096;
 
+/// A size as ONNX stores it; no tensor in memory comes near the limit.
+pub(crate) fn signed(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
 /// The number of values that a tensor's shape promises.
 pub(crate) fn elements(tensor: &TensorProto) -> Option<usize> {
     tensor.dims.iter().try_fold(1usize, |product, &size| product.checked_mul(usize::try_from(size).ok()?))

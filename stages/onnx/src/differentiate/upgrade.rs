@@ -4,6 +4,7 @@ use super::facts::{Facts, from_front};
 use super::node::Reading;
 use super::refusal::Refusal;
 use super::tensor;
+use super::tensor::signed;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{ModelProto, NodeProto, OperatorSetIdProto};
 
@@ -24,7 +25,9 @@ pub(crate) fn to_modern(model: &mut ModelProto, nodes: &mut [NodeProto], facts: 
         return Ok(version);
     }
     if version < OLDEST {
-        return Err(Refusal::Graph(format!("operator set {version} is older than {OLDEST}; `onnx.version_converter` brings it up to date")));
+        return Err(Refusal::Graph(format!(
+            "operator set {version} is older than {OLDEST}; `onnx.version_converter` brings it up to date"
+        )));
     }
     set.version = Some(LEAST);
     model.ir_version = Some(model.ir_version().max(FORMAT));
@@ -51,14 +54,12 @@ fn upgrade(node: &mut NodeProto, version: i64, facts: &mut Facts) -> Result<(), 
             number_to_input(node, (1, "min"), facts);
             number_to_input(node, (2, "max"), facts);
         }
-        "Dropout" => {
-            // Before 12 it never trained.
-            if version < 12 {
-                node.op_type = Some("Identity".to_owned());
-                node.attribute.clear();
-                node.input.truncate(1);
-                node.output.truncate(1);
-            }
+        // Before 12 it never trained.
+        "Dropout" if version < 12 => {
+            node.op_type = Some("Identity".to_owned());
+            node.attribute.clear();
+            node.input.truncate(1);
+            node.output.truncate(1);
         }
         "BatchNormalization" => {
             if node.output.len() > 1 && version < 14 {
@@ -98,7 +99,7 @@ pub(crate) fn settle(node: &mut NodeProto, facts: &Facts) -> Result<(), Refusal>
 /// Turns an attribute that lists whole numbers into input `index`.
 fn to_input(node: &mut NodeProto, (index, name): (usize, &str), facts: &mut Facts) {
     if let Some(values) = node.ints(name).map(<[i64]>::to_vec) {
-        set_input(node, (index, name), tensor::of_integers(&[values.len() as i64], &values), facts);
+        set_input(node, (index, name), tensor::of_integers(&[signed(values.len())], &values), facts);
     }
 }
 

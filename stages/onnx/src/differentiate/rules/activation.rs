@@ -1,4 +1,4 @@
-//! Activation functions. At a kink the gradient is the one that PyTorch takes.
+//! Activation functions. At a kink the gradient is the one that `PyTorch` takes.
 
 use super::pointwise::{bell, one_minus_square, times};
 use super::{Operator, Reverse, operator, same};
@@ -22,9 +22,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         piecewise(e, r, &below)
     }),
     operator("Elu", same, |e, r| exponential(e, r, (r.node.float("alpha", 1.0), 1.0, 1.0))),
-    operator("Selu", same, |e, r| {
-        exponential(e, r, (r.node.float("alpha", 1.673_263_2), r.node.float("gamma", 1.050_701), 1.0))
-    }),
+    operator("Selu", same, |e, r| exponential(e, r, (r.node.float("alpha", 1.673_263_2), r.node.float("gamma", 1.050_701), 1.0))),
     operator("Celu", same, |e, r| exponential(e, r, (1.0, 1.0, r.node.float("alpha", 1.0)))),
     operator("ThresholdedRelu", same, |e, r| {
         let threshold = e.number(r.input(0)?, r.node.float("alpha", 1.0));
@@ -81,18 +79,16 @@ fn exponential(e: &mut Emitter, r: &Reverse<'_>, (alpha, gamma, c): (f64, f64, f
     let (zero, one) = (e.number(x, 0.0), e.number(x, 1.0));
     let low = e.op("Min", &[x, &zero]);
     let scale = e.number(x, 1.0 / c);
-    let scaled = if c == 1.0 { low } else { e.op("Mul", &[&low, &scale]) };
+    let scaled = e.op("Mul", &[&low, &scale]);
     let power = e.op("Exp", &[&scaled]);
     // Celu's height is c, so that its slope at zero is one.
     let height = e.number(x, alpha);
     let below = e.op("Mul", &[&power, &height]);
     let above = e.op("Greater", &[x, &zero]);
-    let mut slope = e.op("Where", &[&above, &one, &below]);
-    if gamma != 1.0 {
-        let gamma = e.number(x, gamma);
-        slope = e.op("Mul", &[&slope, &gamma]);
-    }
-    times(e, r, &slope)
+    let slope = e.op("Where", &[&above, &one, &below]);
+    let gamma = e.number(x, gamma);
+    let scaled = e.op("Mul", &[&slope, &gamma]);
+    times(e, r, &scaled)
 }
 
 /// Zero outside the bounds; on them the gradient passes, so that black and white pixels of a clamped image keep theirs.

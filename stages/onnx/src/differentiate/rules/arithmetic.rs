@@ -11,20 +11,26 @@ type Gradients = Result<Vec<(usize, String)>, Reason>;
 pub(super) const OPERATORS: &[Operator] = &[
     operator("Add", |f, n| entrywise(f, n, Dim::plus), |e, r| each(e, r, |_, _, dy| Ok(dy.to_owned()))),
     operator("Sum", broadcasted, |e, r| each(e, r, |_, _, dy| Ok(dy.to_owned()))),
-    operator("Sub", |f, n| entrywise(f, n, Dim::minus), |e, r| {
-        each(e, r, |e, index, dy| Ok(if index == 0 { dy.to_owned() } else { e.op("Neg", &[dy]) }))
-    }),
+    operator(
+        "Sub",
+        |f, n| entrywise(f, n, Dim::minus),
+        |e, r| each(e, r, |e, index, dy| Ok(if index == 0 { dy.to_owned() } else { e.op("Neg", &[dy]) })),
+    ),
     operator("Mul", |f, n| entrywise(f, n, Dim::times), |e, r| each(e, r, |e, index, dy| Ok(e.op("Mul", &[dy, r.input(1 - index)?])))),
-    operator("Div", |f, n| entrywise(f, n, Dim::over), |e, r| {
-        each(e, r, |e, index, dy| {
-            let over = e.op("Div", &[dy, r.input(1)?]);
-            if index == 0 {
-                return Ok(over);
-            }
-            let scaled = e.op("Mul", &[&over, r.output()?]);
-            Ok(e.op("Neg", &[&scaled]))
-        })
-    }),
+    operator(
+        "Div",
+        |f, n| entrywise(f, n, Dim::over),
+        |e, r| {
+            each(e, r, |e, index, dy| {
+                let over = e.op("Div", &[dy, r.input(1)?]);
+                if index == 0 {
+                    return Ok(over);
+                }
+                let scaled = e.op("Mul", &[&over, r.output()?]);
+                Ok(e.op("Neg", &[&scaled]))
+            })
+        },
+    ),
     operator("Mean", broadcasted, |e, r| {
         let share = 1.0 / r.node.input.len() as f64;
         each(e, r, |e, _, dy| {

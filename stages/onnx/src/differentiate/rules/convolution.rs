@@ -6,6 +6,7 @@ use crate::differentiate::emitter::{Emitter, Reason, int, ints};
 use crate::differentiate::facts::{Fact, Facts, Sizes};
 use crate::differentiate::node::Reading;
 use crate::differentiate::tensor;
+use crate::differentiate::tensor::signed;
 use crate::differentiate::window::Window;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{AttributeProto, NodeProto, TensorProto};
@@ -54,7 +55,8 @@ fn convolution(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
     let turned_pads = window.turned_pads();
     if let (true, Some(pads), Some(turned)) = (simple, turned_pads, e.facts.constant(w).and_then(|weights| turn(weights, group))) {
         let weights = e.constant(turned);
-        let attributes = vec![ints("kernel_shape", &window.kernel), ints("pads", &pads), ints("dilations", &window.dilations), int("group", group)];
+        let attributes =
+            vec![ints("kernel_shape", &window.kernel), ints("pads", &pads), ints("dilations", &window.dilations), int("group", group)];
         return Ok(vec![(0, e.with("Conv", &[dy, &weights], attributes))]);
     }
     let mut attributes = window.attributes();
@@ -113,7 +115,7 @@ fn transposed_convolution(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
     let whole = e.with("Conv", &[r.dy()?, r.input(1)?], attributes);
     // With an output padding of a whole stride or more the convolution reaches further than the input does.
     let rank = e.facts.rank(r.input(0)?).ok_or("its shape is not known")?;
-    let axes: Vec<i64> = (2..rank as i64).collect();
+    let axes: Vec<i64> = (2..signed(rank)).collect();
     let ends: Option<Vec<i64>> = (2..rank).map(|axis| e.facts.size(r.input(0).ok()?, axis)).collect();
     let ends = ends.ok_or("the sizes of its images are not known")?;
     Ok(vec![(0, e.slice(&whole, (&vec![0; axes.len()], &ends, &axes)))])

@@ -6,6 +6,7 @@ use crate::differentiate::emitter::TO_THE_END;
 use crate::differentiate::facts::{Fact, Facts, Sizes, broadcast, from_front};
 use crate::differentiate::node::Reading;
 use crate::differentiate::tensor;
+use crate::differentiate::tensor::signed;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 
@@ -27,7 +28,11 @@ pub(super) const OPERATORS: &[Operator] = &[
     zero("Not", |f, n| {
         let x = f.of_input(n, 0)?;
         let flip = |entry: &Option<Dim>| Some(Dim::of(i64::from((*entry)?.constant()? == 0)));
-        Some(vec![Fact { element: DataType::Bool, sizes: x.sizes.clone(), entries: x.entries.as_ref().map(|e| e.iter().map(flip).collect()) }])
+        Some(vec![Fact {
+            element: DataType::Bool,
+            sizes: x.sizes.clone(),
+            entries: x.entries.as_ref().map(|e| e.iter().map(flip).collect()),
+        }])
     }),
     zero("IsNaN", boolean),
     zero("IsInf", boolean),
@@ -35,7 +40,11 @@ pub(super) const OPERATORS: &[Operator] = &[
     zero("Round", same),
     zero("Floor", same),
     zero("Ceil", same),
-    Operator { name: "Mod", infer: modulo, derivative: Derivative::Rule(|_, _| Err("remainders of numbers that depend on the images".to_owned())) },
+    Operator {
+        name: "Mod",
+        infer: modulo,
+        derivative: Derivative::Rule(|_, _| Err("remainders of numbers that depend on the images".to_owned())),
+    },
     zero("BitShift", same),
     zero("ArgMax", extreme_index),
     zero("ArgMin", extreme_index),
@@ -68,7 +77,7 @@ const fn of_shapes(name: &'static str, infer: Infer) -> Operator {
 
 fn shape(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
     let sizes = facts.of_input(node, 0)?.sizes.as_ref()?;
-    let rank = sizes.len() as i64;
+    let rank = signed(sizes.len());
     let bound = |name: &str, default: i64| {
         let at = node.int(name, default);
         usize::try_from(if at < 0 { at.saturating_add(rank) } else { at }.clamp(0, rank)).unwrap_or(0)
@@ -92,15 +101,20 @@ fn constant_of_shape(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
 
 fn range(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
     let element = facts.of_input(node, 0)?.element;
-    let bound = |index: usize| facts.integers(node.input_name(index)?)?.first().copied();
-    let (Some(start), Some(limit), Some(step)) = (bound(0), bound(1), bound(2)) else {
-        return Some(vec![Fact::new(element, Some(vec![None]))]);
+    let bound = |index: usize| facts.of_input(node, index)?.entries.as_ref()?.first().copied().flatten();
+    let (start, limit, step) = (bound(0), bound(1), bound(2).and_then(Dim::constant));
+    let by_ones = step == Some(1);
+    // With a step of one the number of entries is known even where it depends on the number of images.
+    let length = start.zip(limit).and_then(|(start, limit)| limit.minus(start)).filter(|_| by_ones);
+    let unknown = Some(vec![Fact::new(element, Some(vec![length]))]);
+    let (Some(start), Some(limit), Some(step)) = (start.and_then(Dim::constant), limit.and_then(Dim::constant), step) else {
+        return unknown;
     };
     let mut entries: Sizes = Vec::new();
     let mut at = start;
     while (step > 0 && at < limit) || (step < 0 && at > limit) {
         if entries.len() == tensor::MOST_ENTRIES {
-            return Some(vec![Fact::new(element, Some(vec![None]))]);
+            return unknown;
         }
         entries.push(Some(Dim::of(at)));
         at = at.checked_add(step)?;

@@ -5,6 +5,7 @@ use crate::differentiate::dim::{Dim, product};
 use crate::differentiate::emitter::{Emitter, Reason, int, text};
 use crate::differentiate::facts::{Fact, Facts, Sizes, from_front};
 use crate::differentiate::node::Reading;
+use crate::differentiate::tensor::signed;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 
@@ -23,13 +24,17 @@ pub(super) const OPERATORS: &[Operator] = &[
         let zeros = e.zeros(r.input(0)?);
         Ok(vec![(0, scatter_add(e, &zeros, (&indices, r.dy()?), axis))])
     }),
-    operator("GatherND", |_, _| None, |e, r| {
-        if r.node.int("batch_dims", 0) != 0 {
-            return Err("the attribute `batch_dims`".to_owned());
-        }
-        let zeros = e.zeros(r.input(0)?);
-        Ok(vec![(0, e.with("ScatterND", &[&zeros, r.input(1)?, r.dy()?], vec![text("reduction", "add")]))])
-    }),
+    operator(
+        "GatherND",
+        |_, _| None,
+        |e, r| {
+            if r.node.int("batch_dims", 0) != 0 {
+                return Err("the attribute `batch_dims`".to_owned());
+            }
+            let zeros = e.zeros(r.input(0)?);
+            Ok(vec![(0, e.with("ScatterND", &[&zeros, r.input(1)?, r.dy()?], vec![text("reduction", "add")]))])
+        },
+    ),
     operator("ScatterND", super::same, |e, r| {
         if r.node.text("reduction").unwrap_or("none") != "none" {
             return Err("a reduction".to_owned());
@@ -75,7 +80,7 @@ fn gather(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
     let axis = from_front(r.node.int("axis", 0), sizes.len()).ok_or("an axis that there is not")?;
     let (size, places) = (sizes.get(axis).copied().flatten().and_then(Dim::constant), e.facts.integers(indices));
     if let (Some(size), Some([place])) = (size, places.as_deref()) {
-        let place = from_front(*place, usize::try_from(size).unwrap_or(0)).ok_or("an index out of range")? as i64;
+        let place = signed(from_front(*place, usize::try_from(size).unwrap_or(0)).ok_or("an index out of range")?);
         let mut one: Sizes = sizes.clone();
         if let Some(size) = one.get_mut(axis) {
             *size = Some(Dim::of(1));
@@ -99,7 +104,7 @@ fn gather(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
     let shape = e.op("Shape", &[&values]);
     let spread = e.op("Expand", &[&column, &shape]);
     let zeros = e.zeros(x);
-    Ok(vec![(0, scatter_add(e, &zeros, (&spread, &values), axis as i64))])
+    Ok(vec![(0, scatter_add(e, &zeros, (&spread, &values), signed(axis)))])
 }
 
 fn like_indices(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {

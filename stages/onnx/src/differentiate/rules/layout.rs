@@ -3,8 +3,10 @@
 use super::{Operator, Reverse, operator, same};
 use crate::differentiate::dim::{Dim, product};
 use crate::differentiate::emitter::{Emitter, Reason, int, ints};
+use crate::differentiate::entries;
 use crate::differentiate::facts::{Fact, Facts, Sizes, broadcast, from_front};
 use crate::differentiate::node::Reading;
+use crate::differentiate::tensor::signed;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 
@@ -21,7 +23,7 @@ pub(super) const OPERATORS: &[Operator] = &[
         let mut inverse = vec![0; rank];
         for (to, &from) in order.iter().enumerate() {
             if let Some(entry) = inverse.get_mut(from) {
-                *entry = to as i64;
+                *entry = signed(to);
             }
         }
         Ok(vec![(0, e.with("Transpose", &[r.dy()?], vec![ints("perm", &inverse)]))])
@@ -85,7 +87,7 @@ fn reshaped(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
         }
     }
     let mut fact = Fact::new(x.element, Some(sizes));
-    fact.entries = x.entries.clone();
+    fact.entries.clone_from(&x.entries);
     Some(vec![fact])
 }
 
@@ -93,7 +95,7 @@ fn flattened(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
     let x = facts.of_input(node, 0)?;
     let sizes = x.sizes.as_ref()?;
     let axis = node.int("axis", 1);
-    let axis = if axis == sizes.len() as i64 { sizes.len() } else { from_front(axis, sizes.len())? };
+    let axis = if axis == signed(sizes.len()) { sizes.len() } else { from_front(axis, sizes.len())? };
     let (lead, rest) = sizes.split_at_checked(axis)?;
     Some(vec![Fact::new(x.element, Some(vec![product(lead), product(rest)]))])
 }
@@ -109,7 +111,7 @@ fn squeezed(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
     };
     let kept = sizes.iter().enumerate().filter(|(axis, _)| !axes.contains(axis)).map(|(_, size)| *size).collect();
     let mut fact = Fact::new(x.element, Some(kept));
-    fact.entries = x.entries.clone();
+    fact.entries.clone_from(&x.entries);
     Some(vec![fact])
 }
 
@@ -122,7 +124,7 @@ fn unsqueezed(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
     let mut rest = sizes.iter();
     let widened = (0..rank).map(|axis| if axes.contains(&axis) { Some(Dim::of(1)) } else { rest.next().copied().flatten() }).collect();
     let mut fact = Fact::new(x.element, Some(widened));
-    fact.entries = x.entries.clone();
+    fact.entries.clone_from(&x.entries);
     Some(vec![fact])
 }
 
@@ -138,8 +140,9 @@ fn order(node: &NodeProto, rank: usize) -> Option<Vec<usize>> {
 fn permuted(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
     let x = facts.of_input(node, 0)?;
     let sizes = x.sizes.as_ref()?;
-    let turned = order(node, sizes.len())?.into_iter().map(|axis| sizes.get(axis).copied().flatten()).collect();
-    Some(vec![Fact::new(x.element, Some(turned))])
+    let order = order(node, sizes.len())?;
+    let turned = order.iter().map(|&axis| sizes.get(axis).copied().flatten()).collect();
+    Some(vec![Fact { element: x.element, sizes: Some(turned), entries: entries::transposed(x, &order) }])
 }
 
 fn expanded(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
@@ -186,6 +189,6 @@ fn cast_shape(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
     let x = facts.of_input(node, 0)?;
     let element = DataType::try_from(i32::try_from(node.int("to", 0)).ok()?).ok()?;
     let mut fact = Fact::new(element, x.sizes.clone());
-    fact.entries = x.entries.clone();
+    fact.entries.clone_from(&x.entries);
     Some(vec![fact])
 }

@@ -4,6 +4,7 @@ use super::{Operator, Reverse, operator};
 use crate::differentiate::emitter::{Emitter, Reason, float, int, ints};
 use crate::differentiate::facts::{Fact, Facts, broadcast};
 use crate::differentiate::node::Reading;
+use crate::differentiate::tensor::signed;
 use crate::proto::NodeProto;
 
 type Gradients = Result<Vec<(usize, String)>, Reason>;
@@ -74,7 +75,7 @@ fn product(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
 /// The matrices of `value` turned over.
 fn transposed(e: &mut Emitter, value: &str) -> Result<String, Reason> {
     let rank = e.facts.rank(value).filter(|rank| *rank >= 2).ok_or("a factor is no matrix of known shape")?;
-    let mut order: Vec<i64> = (0..rank as i64).collect();
+    let mut order: Vec<i64> = (0..signed(rank)).collect();
     order.swap(rank - 1, rank - 2);
     Ok(e.with("Transpose", &[value], vec![ints("perm", &order)]))
 }

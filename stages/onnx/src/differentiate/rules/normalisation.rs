@@ -6,6 +6,7 @@ use crate::differentiate::emitter::{Emitter, Reason};
 use crate::differentiate::facts::{Sizes, from_front};
 use crate::differentiate::node::Reading;
 use crate::differentiate::tensor;
+use crate::differentiate::tensor::signed;
 use crate::proto::tensor_proto::DataType;
 
 type Gradients = Result<Vec<(usize, String)>, Reason>;
@@ -33,7 +34,7 @@ fn batch_normalisation(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
             let factors: Vec<f64> = scale.iter().zip(&variance).map(|(scale, variance)| scale / (variance + epsilon).sqrt()).collect();
             let mut dims = vec![1; rank - 1];
             if let Some(first) = dims.first_mut() {
-                *first = factors.len() as i64;
+                *first = signed(factors.len());
             }
             e.constant(tensor::of_floats(e.facts.element(x), &dims, &factors))
         }
@@ -67,11 +68,11 @@ fn layer_normalisation(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
     // Its own mean and inverse deviation, which it computes anyway.
     let plain = e.facts.element(x) == DataType::Float && r.node.int("stash_type", 1) == 1;
     if !plain {
-        return normalised(e, x, &d, (&axes, r.node.float("epsilon", 1e-5)));
+        return Ok(vec![(0, normalised(e, x, &d, (&axes, r.node.float("epsilon", 1e-5))))]);
     }
     let (mean, inverse) = (e.output(r.node, 1), e.output(r.node, 2));
     let centred = e.op("Sub", &[x, &mean]);
-    finish(e, (&centred, &inverse), &d, &axes)
+    Ok(vec![(0, finish(e, (&centred, &inverse), &d, &axes))])
 }
 
 fn instance_normalisation(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
@@ -81,7 +82,7 @@ fn instance_normalisation(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
     let axes: Vec<usize> = (2..rank).collect();
     let scale = of_each_channel(e, r.input(1)?, rank)?;
     let d = e.op("Mul", &[r.dy()?, &scale]);
-    normalised(e, x, &d, (&axes, r.node.float("epsilon", 1e-5)))
+    Ok(vec![(0, normalised(e, x, &d, (&axes, r.node.float("epsilon", 1e-5))))])
 }
 
 fn group_normalisation(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
@@ -98,15 +99,12 @@ fn group_normalisation(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
     let rest = crate::differentiate::dim::product(sizes.get(1..).unwrap_or_default()).and_then(|count| count.over(Dim::of(groups)));
     let grouped: Sizes = vec![sizes.first().copied().flatten(), Some(Dim::of(groups)), rest];
     let (wide_x, wide_d) = (e.reshape(x, &grouped)?, e.reshape(&d, &grouped)?);
-    // The number type of a value that the model does not have is that of `x`.
-    let fact = crate::differentiate::facts::Fact::new(e.facts.element(x), Some(grouped));
-    e.facts.insert(&wide_x, fact);
-    let gradients = normalised(e, &wide_x, &wide_d, (&[2], r.node.float("epsilon", 1e-5)))?;
-    Ok(gradients.into_iter().map(|(index, gradient)| (index, e.reshape_like(&gradient, x))).collect())
+    let gradient = normalised(e, &wide_x, &wide_d, (&[2], r.node.float("epsilon", 1e-5)));
+    Ok(vec![(0, e.reshape_like(&gradient, x))])
 }
 
 /// The gradient of (x − mean) / √(variance + ε) over `axes`, `d` being that of its value.
-fn normalised(e: &mut Emitter, x: &str, d: &str, (axes, epsilon): (&[usize], f64)) -> Gradients {
+fn normalised(e: &mut Emitter, x: &str, d: &str, (axes, epsilon): (&[usize], f64)) -> String {
     let mean = e.mean(x, axes);
     let centred = e.op("Sub", &[x, &mean]);
     let square = e.op("Mul", &[&centred, &centred]);
@@ -119,7 +117,7 @@ fn normalised(e: &mut Emitter, x: &str, d: &str, (axes, epsilon): (&[usize], f64
 }
 
 /// (d − mean d − x̂ · mean(d x̂)) / σ, with x̂ = (x − mean) / σ.
-fn finish(e: &mut Emitter, (centred, inverse): (&str, &str), d: &str, axes: &[usize]) -> Gradients {
+fn finish(e: &mut Emitter, (centred, inverse): (&str, &str), d: &str, axes: &[usize]) -> String {
     let unit = e.op("Mul", &[centred, inverse]);
     let mean = e.mean(d, axes);
     let product = e.op("Mul", &[d, &unit]);
@@ -127,5 +125,5 @@ fn finish(e: &mut Emitter, (centred, inverse): (&str, &str), d: &str, axes: &[us
     let level = e.op("Sub", &[d, &mean]);
     let tilt = e.op("Mul", &[&unit, &along]);
     let difference = e.op("Sub", &[&level, &tilt]);
-    Ok(vec![(0, e.op("Mul", &[inverse, &difference]))])
+    e.op("Mul", &[inverse, &difference])
 }

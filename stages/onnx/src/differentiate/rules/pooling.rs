@@ -104,7 +104,7 @@ fn covered(window: &Window, axis: usize, (input, outputs): (i64, i64), padded: b
     let windows = (0..outputs.clamp(0, 1 << 20)).map(|window_index| {
         let first = window_index.saturating_mul(at(&window.strides, axis)) - begin;
         let entry = |k: i64| first.saturating_add(k.saturating_mul(at(&window.dilations, axis)));
-        (0..at(&window.kernel, axis).min(1 << 20)).filter(|&k| (low..high).contains(&entry(k))).count() as i64
+        tensor::signed((0..at(&window.kernel, axis).min(1 << 20)).filter(|&k| (low..high).contains(&entry(k))).count())
     });
     windows.collect()
 }

@@ -108,7 +108,9 @@ fn reduced(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
 fn product_of_entries(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
     let mut found = reduced(facts, node)?;
     let entries = facts.of_input(node, 0)?.entries.as_ref().map(|entries| vec![crate::differentiate::dim::product(entries)]);
-    if let Some(fact) = found.first_mut().filter(|fact| fact.sizes.as_ref().is_some_and(|sizes| sizes.iter().all(|size| *size == Some(Dim::of(1))))) {
+    if let Some(fact) =
+        found.first_mut().filter(|fact| fact.sizes.as_ref().is_some_and(|sizes| sizes.iter().all(|size| *size == Some(Dim::of(1)))))
+    {
         fact.entries = entries;
     }
     Some(found)

@@ -9,10 +9,14 @@ use crate::proto::NodeProto;
 
 pub(super) const OPERATORS: &[Operator] = &[
     operator("DepthToSpace", |f, n| traded(f, n, true), depth_to_space),
-    operator("SpaceToDepth", |f, n| traded(f, n, false), |e, r| {
-        let block = r.node.int("blocksize", 1);
-        Ok(vec![(0, e.with("DepthToSpace", &[r.dy()?], vec![int("blocksize", block)]))])
-    }),
+    operator(
+        "SpaceToDepth",
+        |f, n| traded(f, n, false),
+        |e, r| {
+            let block = r.node.int("blocksize", 1);
+            Ok(vec![(0, e.with("DepthToSpace", &[r.dy()?], vec![int("blocksize", block)]))])
+        },
+    ),
 ];
 
 fn traded(facts: &Facts, node: &NodeProto, up: bool) -> Option<Vec<Fact>> {

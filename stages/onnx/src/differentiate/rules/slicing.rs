@@ -5,16 +5,14 @@ use crate::differentiate::dim::Dim;
 use crate::differentiate::emitter::{Emitter, Reason, TO_THE_END, int};
 use crate::differentiate::facts::{Fact, Facts, Sizes, from_front};
 use crate::differentiate::node::Reading;
+use crate::differentiate::tensor::signed;
+use crate::differentiate::{entries, tensor};
 use crate::proto::NodeProto;
 
 type Gradients = Result<Vec<(usize, String)>, Reason>;
 
-pub(super) const OPERATORS: &[Operator] = &[
-    operator("Slice", sliced, slice),
-    operator("Concat", joined, concat),
-    operator("Split", parts, split),
-    operator("Pad", padded, pad),
-];
+pub(super) const OPERATORS: &[Operator] =
+    &[operator("Slice", sliced, slice), operator("Concat", joined, concat), operator("Split", parts, split), operator("Pad", padded, pad)];
 
 /// What a slice takes along one axis: entries `first`, `first + step`, … , `count` of them, of `size`.
 struct Cut {
@@ -32,11 +30,11 @@ fn cuts(facts: &Facts, node: &NodeProto) -> Result<Vec<Cut>, &'static str> {
     let rank = facts.rank(x).ok_or("its shape is not known")?;
     let list = |index: usize| facts.listed(node, index, "").ok_or(unknown);
     let (starts, ends) = (list(1)?, list(2)?);
-    let count = starts.len() as i64;
-    let axes = if node.input_name(3).is_some() { list(3)? } else { (0..count).collect() };
+    let count = signed(starts.len());
+    let along = if node.input_name(3).is_some() { list(3)? } else { (0..count).collect() };
     let steps = if node.input_name(4).is_some() { list(4)? } else { vec![1; starts.len()] };
     let mut cuts = Vec::new();
-    for (((&start, &end), &axis), &step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
+    for (((&start, &end), &axis), &step) in starts.iter().zip(&ends).zip(&along).zip(&steps) {
         let axis = from_front(axis, rank).ok_or("an axis that there is not")?;
         let Some(size) = facts.size(x, axis) else {
             // An axis whose size depends on the number of images can be kept whole only.
@@ -70,19 +68,15 @@ impl Cut {
 }
 
 fn sliced(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
-    let x = facts.of_input(node, 0)?;
-    if let (Some(entries), Some(1)) = (&x.entries, x.sizes.as_ref().map(Vec::len)) {
-        let cut = match cuts(facts, node).ok()?.first() {
-            None => entries.clone(),
-            Some(cut) => (0..cut.count).map(|k| entries.get(usize::try_from(cut.first + k * cut.step).ok()?).copied().flatten()).collect(),
-        };
-        return Some(vec![Fact::whole(cut, 1)]);
-    }
-    let mut sizes = x.sizes.clone()?;
+    let mut fact = facts.of_input(node, 0)?.clone();
     for cut in cuts(facts, node).ok()? {
-        *sizes.get_mut(cut.axis)? = Some(Dim::of(cut.count));
+        let places = |k: i64| usize::try_from(cut.first + k * cut.step).ok();
+        let places: Option<Vec<usize>> =
+            if cut.count <= signed(tensor::MOST_ENTRIES) { (0..cut.count).map(places).collect() } else { None };
+        fact.entries = places.and_then(|places| entries::picked(&fact, cut.axis, &places));
+        *fact.sizes.as_mut()?.get_mut(cut.axis)? = Some(Dim::of(cut.count));
     }
-    Some(vec![Fact::new(x.element, Some(sizes))])
+    Some(vec![fact])
 }
 
 /// Zeros where the slice took nothing.
@@ -99,8 +93,7 @@ fn slice(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
         let mut first = cut.first;
         if cut.step < 0 {
             first += (cut.count - 1) * cut.step;
-            let (starts, ends, axes, steps) =
-                (e.list(&[-1]), e.list(&[i64::MIN + 1]), e.list(&[cut.axis as i64]), e.list(&[-1]));
+            let (starts, ends, axes, steps) = (e.list(&[-1]), e.list(&[i64::MIN + 1]), e.list(&[signed(cut.axis)]), e.list(&[-1]));
             gradient = e.op("Slice", &[&gradient, &starts, &ends, &axes, &steps]);
         }
         let step = cut.step.abs();
@@ -120,7 +113,7 @@ fn slice(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
             behind -= step - 1;
         }
         if behind < 0 {
-            gradient = e.slice(&gradient, (&[0], &[cut.size - first], &[cut.axis as i64]));
+            gradient = e.slice(&gradient, (&[0], &[cut.size - first], &[signed(cut.axis)]));
         }
         let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
         if let (Some(a), Some(b), Some(size)) = (before.get_mut(cut.axis), after.get_mut(cut.axis), sizes.get_mut(cut.axis)) {
@@ -144,7 +137,7 @@ fn joined(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
         entries = entries.and_then(|entries| Some([entries.as_slice(), fact.entries.as_deref()?].concat()));
     }
     *sizes.get_mut(axis)? = total;
-    let entries = entries.filter(|entries| entries.len() <= crate::differentiate::tensor::MOST_ENTRIES && sizes.len() == 1);
+    let entries = entries.filter(|entries| entries.len() <= tensor::MOST_ENTRIES && sizes.len() == 1);
     Some(vec![Fact { element: first.element, sizes: Some(sizes), entries }])
 }
 
@@ -157,7 +150,7 @@ fn concat(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
         let size = e.facts.size(r.input(index)?, axis).ok_or("it joins along an axis whose sizes are not known")?;
         let end = start.checked_add(size).ok_or("its sizes are out of range")?;
         if r.wants(index) {
-            gradients.push((index, e.slice(r.dy()?, (&[start], &[end], &[axis as i64]))));
+            gradients.push((index, e.slice(r.dy()?, (&[start], &[end], &[signed(axis)]))));
         }
         start = end;
     }
@@ -168,7 +161,7 @@ fn parts(facts: &Facts, node: &NodeProto) -> Option<Vec<Fact>> {
     let x = facts.of_input(node, 0)?;
     let sizes = x.sizes.as_ref()?;
     let axis = from_front(node.int("axis", 0), sizes.len())?;
-    let count = node.output.len() as i64;
+    let count = signed(node.output.len());
     let given = node.input_name(1).is_some() || node.ints("split").is_some();
     let lengths: Vec<Option<Dim>> = if given {
         facts.listed(node, 1, "split")?.into_iter().map(|length| Some(Dim::of(length))).collect()
@@ -231,7 +224,7 @@ fn pad(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
         return Err(format!("padding of mode `{mode}`"));
     }
     let (before, behind) = pads(&e.facts, r.node).ok_or("its padding is not known")?;
-    let axes: Vec<i64> = (0..before.len() as i64).collect();
+    let axes: Vec<i64> = (0..signed(before.len())).collect();
     let starts: Vec<i64> = before.iter().map(|&pad| pad.max(0)).collect();
     let ends: Vec<i64> = behind.iter().map(|&pad| if pad > 0 { -pad } else { TO_THE_END }).collect();
     let changed: Vec<usize> = (0..axes.len()).filter(|&axis| starts.get(axis) != Some(&0) || ends.get(axis) != Some(&TO_THE_END)).collect();
