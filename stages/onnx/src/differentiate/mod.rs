@@ -23,6 +23,8 @@ mod rules;
 mod softplus;
 mod sweep;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 mod window;
 
