@@ -1,8 +1,9 @@
 //! How far gradients of exported networks are from `PyTorch`'s in double precision, as rows of a Markdown table.
 //!
 //!     python tests/golden/onnx_zoo.py --large DIR
-//!     cargo run --release --workspace --example gradient_errors -- DIR
+//!     cargo run --release --workspace --example gradient_errors -- DIR [--graphs OUT] [NAME…]
 //!
+//! With `--graphs` it keeps the graphs that give the gradients, for `gradient_exact.py`.
 //! For every `NAME.safetensors` of the folder (images, labels, and the logits and input gradients of the cross-entropy in double
 //! precision) it takes `NAME-script.onnx` and `NAME-dynamo.onnx`.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the table of docs/results/gradients.md")]
@@ -11,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use planish_nn::{Aim, Surrogate, Victim};
-use planish_onnx::OnnxVictim;
+use planish_onnx::differentiate::{Objective, differentiate};
+use planish_onnx::{ModelFile, OnnxVictim};
+use prost::Message;
 use safetensors::SafeTensors;
 
 /// ‖a − b‖ / ‖b‖.
@@ -24,6 +27,14 @@ fn relative(a: &[f32], b: &[f32]) -> f64 {
 fn off(a: &[f32], b: &[f32]) -> f64 {
     let largest = b.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     a.iter().zip(b).filter(|(a, b)| (*a - *b).abs() > 1e-5 * largest).count() as f64 / b.len() as f64
+}
+
+/// Writes the graph of the cross-entropy's gradient.
+fn keep(model: &Path, folder: &Path) {
+    let ModelFile { model: graph, signature, .. } = ModelFile::read(model).unwrap();
+    if let Ok(derived) = differentiate(graph, &signature, Objective::Surrogate(Surrogate::CrossEntropy)) {
+        std::fs::write(folder.join(model.file_name().unwrap()), derived.model.encode_to_vec()).unwrap();
+    }
 }
 
 fn row(model: &Path, reference: &SafeTensors<'_>) -> Result<String, planish_contract::Failure> {
@@ -44,7 +55,12 @@ fn row(model: &Path, reference: &SafeTensors<'_>) -> Result<String, planish_cont
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().unwrap());
-    let only: Vec<String> = arguments.collect();
+    let mut only: Vec<String> = arguments.collect();
+    let mut graphs = None;
+    if only.first().is_some_and(|word| word == "--graphs") {
+        graphs = Some(PathBuf::from(only.remove(1)));
+        only.remove(0);
+    }
     let mut references: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     references.retain(|path| path.extension().is_some_and(|kind| kind == "safetensors"));
     references.sort();
@@ -59,6 +75,9 @@ fn main() {
         for exporter in ["script", "dynamo"] {
             let model = folder.join(format!("{name}-{exporter}.onnx"));
             if model.is_file() {
+                if let Some(graphs) = &graphs {
+                    keep(&model, graphs);
+                }
                 let cells = row(&model, &tensors).unwrap_or_else(|failure| failure.to_string());
                 println!("| {name} | {exporter} | {cells} |");
             }

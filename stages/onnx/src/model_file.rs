@@ -96,7 +96,7 @@ fn read_bytes(path: &Path) -> Result<Result<Vec<u8>, Problem>, Failure> {
     Ok(Ok(bytes))
 }
 
-fn check(bytes: &[u8]) -> Result<(ModelProto, Signature), Problem> {
+pub(crate) fn check(bytes: &[u8]) -> Result<(ModelProto, Signature), Problem> {
     if bytes.is_empty() {
         return Err(Problem::new("is empty, not an ONNX model"));
     }
