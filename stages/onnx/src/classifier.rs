@@ -62,8 +62,14 @@ impl Classifier {
         let batch = if self.signature.single { 1 } else { BATCH };
         let mut logits = Vec::with_capacity(images.len() / size * self.classes());
         for images in images.chunks(batch * size) {
-            let rows = self.run(images, images.len() / size)?;
-            logits.extend(rows);
+            let count = images.len() / size;
+            if count == 1 && !self.signature.single {
+                // ONNX Runtime multiplies a single row by other code, with other rounding, than several.
+                let rows = self.run(&images.repeat(2), 2)?;
+                logits.extend(rows.get(..self.signature.classes).unwrap_or_default());
+            } else {
+                logits.extend(self.run(images, count)?);
+            }
         }
         match logits.iter().position(|logit| !logit.is_finite()) {
             None => Ok(logits),

@@ -75,13 +75,20 @@ impl OnnxVictim {
     }
 
     /// Runs a graph on all images, in batches.
-    fn run(&mut self, objective: Objective, images: &[f32], extra: &Extra<'_>) -> Result<GradientPass, Failure> {
+    fn run(&mut self, objective: Objective, images: &[f32], extra: &Extra) -> Result<GradientPass, Failure> {
         let (pixels, batch) = (self.signature.shape.iter().product::<usize>(), self.batch);
         let graph = self.graph(objective)?;
         let mut pass = GradientPass { losses: vec![], logits: vec![], gradient: Vec::with_capacity(images.len()) };
         for (index, chunk) in images.chunks(batch * pixels).enumerate() {
             let rows = index * batch..index * batch + chunk.len() / pixels;
-            graph.run(chunk, &extra.rows(rows), &mut pass)?;
+            if rows.len() == 1 && !graph.signature.single {
+                // ONNX Runtime multiplies a single row by other code, with other rounding, than several.
+                graph.run(&chunk.repeat(2), &extra.rows(rows).twice(), &mut pass)?;
+                pass.logits.truncate((index * batch + 1) * graph.signature.classes);
+                pass.gradient.truncate((index * batch + 1) * pixels);
+            } else {
+                graph.run(chunk, &extra.rows(rows), &mut pass)?;
+            }
         }
         Ok(pass)
     }
@@ -107,7 +114,7 @@ impl Victim for OnnxVictim {
         for (row, slope) in logits.chunks_exact(classes).zip(slopes.chunks_exact_mut(classes)) {
             losses.push(loss(losses.len(), row, slope));
         }
-        let pass = self.run(Objective::Seed, images, &Extra::Slopes(&slopes, classes))?;
+        let pass = self.run(Objective::Seed, images, &Extra::Slopes(slopes, classes))?;
         Ok(GradientPass { losses, logits, gradient: pass.gradient })
     }
 
@@ -116,7 +123,7 @@ impl Victim for OnnxVictim {
         let classes = self.classes();
         let labels: Vec<i64> = aims.iter().map(|aim| i64::from(aim.label)).collect();
         let targets: Vec<i64> = aims.iter().map(|aim| i64::from(aim.target)).collect();
-        let mut pass = self.run(Objective::Surrogate(surrogate), images, &Extra::Classes(&labels, &targets))?;
+        let mut pass = self.run(Objective::Surrogate(surrogate), images, &Extra::Classes(labels, targets))?;
         // In double precision: the graph's own loss has lost its digits where the true class dominates.
         let mut slope = vec![0.0; classes];
         let rows = pass.logits.chunks_exact(classes).zip(aims);
@@ -126,22 +133,31 @@ impl Victim for OnnxVictim {
 }
 
 /// What a gradient graph is given beside the images.
-enum Extra<'a> {
+enum Extra {
     /// Labels and targets, `[n]` each.
-    Classes(&'a [i64], &'a [i64]),
+    Classes(Vec<i64>, Vec<i64>),
     /// The derivative of the loss with respect to the logits `[n, k]`, and k.
-    Slopes(&'a [f32], usize),
+    Slopes(Vec<f32>, usize),
 }
 
-impl Extra<'_> {
-    fn rows(&self, rows: std::ops::Range<usize>) -> Extra<'_> {
+impl Extra {
+    /// What belongs to some of the images.
+    fn rows(&self, rows: std::ops::Range<usize>) -> Extra {
         match self {
             Extra::Classes(labels, targets) => {
-                Extra::Classes(labels.get(rows.clone()).unwrap_or_default(), targets.get(rows).unwrap_or_default())
+                let part = |classes: &[i64]| classes.get(rows.clone()).unwrap_or_default().to_vec();
+                Extra::Classes(part(labels), part(targets))
             }
             Extra::Slopes(slopes, classes) => {
-                Extra::Slopes(slopes.get(rows.start * classes..rows.end * classes).unwrap_or_default(), *classes)
+                Extra::Slopes(slopes.get(rows.start * classes..rows.end * classes).unwrap_or_default().to_vec(), *classes)
             }
+        }
+    }
+
+    fn twice(self) -> Extra {
+        match self {
+            Extra::Classes(labels, targets) => Extra::Classes(labels.repeat(2), targets.repeat(2)),
+            Extra::Slopes(slopes, classes) => Extra::Slopes(slopes.repeat(2), classes),
         }
     }
 }
@@ -173,7 +189,7 @@ impl GradientGraph {
     }
 
     /// Runs one batch and appends its logits and gradient to `pass`.
-    fn run(&mut self, images: &[f32], extra: &Extra<'_>, pass: &mut GradientPass) -> Result<(), Failure> {
+    fn run(&mut self, images: &[f32], extra: &Extra, pass: &mut GradientPass) -> Result<(), Failure> {
         let GradientGraph { session, names, signature, file } = self;
         let failed = |e: ort::Error| Failure::input(format!("{file}: ONNX Runtime can't compute its gradient: {}", words(&e)));
         let [channels, height, width] = signature.shape;
@@ -185,14 +201,14 @@ impl GradientGraph {
             Extra::Classes(labels, targets) => {
                 for (name, classes) in [(&names.labels, labels), (&names.targets, targets)] {
                     if let Some(name) = name {
-                        let tensor = TensorRef::from_array_view(([count], *classes)).map_err(failed)?;
+                        let tensor = TensorRef::from_array_view(([count], classes.as_slice())).map_err(failed)?;
                         inputs.push((name.as_str().into(), tensor.into()));
                     }
                 }
             }
             Extra::Slopes(slopes, classes) => {
                 let name = names.seed.as_deref().ok_or_else(|| Failure::internal("a gradient graph without a seed"))?;
-                let tensor = TensorRef::from_array_view(([count, *classes], *slopes)).map_err(failed)?;
+                let tensor = TensorRef::from_array_view(([count, *classes], slopes.as_slice())).map_err(failed)?;
                 inputs.push((name.into(), tensor.into()));
             }
         }

@@ -87,3 +87,31 @@ fn gradients_are_those_of_pytorch() {
     assert!(models_seen >= 20, "{models_seen} models");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Whatever the batch and the threads: the same bits.
+#[test]
+fn an_image_has_the_same_gradient_alone() {
+    let mut different = Vec::new();
+    for (reference, models) in networks(&folder()) {
+        let reference = Reference(std::fs::read(reference).unwrap());
+        let (images, aims) = (reference.floats("images"), reference.aims());
+        for model in models {
+            let run = |threads: usize, batch: usize| {
+                let mut victim = OnnxVictim::open(&model, threads, batch).unwrap();
+                victim.surrogate_gradient(&images, Surrogate::CrossEntropy, &aims).unwrap()
+            };
+            let together = run(1, 64);
+            for (threads, batch) in [(2, 64), (1, 1), (2, 1), (2, 2)] {
+                let apart = run(threads, batch);
+                if apart != together {
+                    let logits = relative(&apart.logits, &together.logits);
+                    let gradient = relative(&apart.gradient, &together.gradient);
+                    let name = model.file_name().unwrap().to_string_lossy();
+                    different
+                        .push(format!("{name} with {threads} threads, batches of {batch}: logits {logits:.0e}, gradient {gradient:.0e}"));
+                }
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}

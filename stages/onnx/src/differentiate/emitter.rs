@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::attribute::{int, ints};
 use super::dim::Dim;
 use super::facts::{Fact, Facts, Sizes};
 use super::node::Reading;
@@ -170,6 +171,19 @@ impl Emitter {
         self.with("ReduceSum", &[value, &axes], vec![int("keepdims", 1)])
     }
 
+    /// The sums along the last axis, which has `length` entries, of `value` of rank `rank` and the element type of `like`; the axis
+    /// is kept with size one.
+    ///
+    /// A reduction of ONNX Runtime adds in an order that depends on where a row lies in memory, so on the images before it; a product
+    /// with a matrix of ones doesn't.
+    pub(crate) fn row_sums(&mut self, value: &str, (like, length, rank): (&str, usize, usize)) -> String {
+        const COLUMNS: usize = 16;
+        let dims = [tensor::signed(length), tensor::signed(COLUMNS)];
+        let ones = self.constant(tensor::of_floats(self.facts.element(like), &dims, &vec![1.0; length * COLUMNS]));
+        let sums = self.op("MatMul", &[value, &ones]);
+        self.slice(&sums, (&[0], &[1], &[tensor::signed(rank) - 1]))
+    }
+
     /// The mean over `axes`, which are kept with size one.
     pub(crate) fn mean(&mut self, value: &str, axes: &[usize]) -> String {
         if self.opset < 18 {
@@ -270,29 +284,4 @@ fn reshape_target(sizes: &[Option<Dim>]) -> Option<Vec<i64>> {
     let open = target.iter().filter(|&&size| size == -1).count();
     // A size of zero would mean "as before" to Reshape.
     (open <= 1 && !target.contains(&0)).then_some(target)
-}
-
-/// An attribute that holds a whole number.
-pub(crate) fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { name: Some(name.to_owned()), r#type: Some(AttributeType::Int as i32), i: Some(value), ..Default::default() }
-}
-
-/// An attribute that holds whole numbers.
-pub(crate) fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto { name: Some(name.to_owned()), r#type: Some(AttributeType::Ints as i32), ints: values.to_vec(), ..Default::default() }
-}
-
-/// An attribute that holds a float.
-pub(crate) fn float(name: &str, value: f64) -> AttributeProto {
-    AttributeProto { name: Some(name.to_owned()), r#type: Some(AttributeType::Float as i32), f: Some(value as f32), ..Default::default() }
-}
-
-/// An attribute that holds a word.
-pub(crate) fn text(name: &str, value: &str) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.to_owned()),
-        r#type: Some(AttributeType::String as i32),
-        s: Some(value.as_bytes().to_vec()),
-        ..Default::default()
-    }
 }

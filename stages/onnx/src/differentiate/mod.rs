@@ -9,6 +9,7 @@
 //! `rules`, one file a group.
 
 mod activity;
+mod attribute;
 mod dim;
 mod emitter;
 mod entries;

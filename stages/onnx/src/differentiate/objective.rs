@@ -2,9 +2,9 @@
 
 use planish_nn::Surrogate;
 
-use super::emitter::{Emitter, int};
+use super::attribute::int;
+use super::emitter::Emitter;
 use super::tensor;
-use super::tensor::signed;
 use crate::proto::tensor_proto::DataType;
 
 /// What a gradient is taken of.
@@ -33,7 +33,7 @@ pub(crate) fn write(e: &mut Emitter, surrogate: Surrogate, logits: &Logits<'_>, 
     let z = logits.name;
     let own = one_hot(e, &names.labels, logits);
     match surrogate {
-        Surrogate::CrossEntropy => cross_entropy(e, z, &own),
+        Surrogate::CrossEntropy => cross_entropy(e, logits, &own),
         Surrogate::LogitDifference => {
             let target = one_hot(e, &names.targets, logits);
             difference(e, z, (&target, &own))
@@ -56,7 +56,7 @@ pub(crate) fn write(e: &mut Emitter, surrogate: Surrogate, logits: &Logits<'_>, 
 /// `[n, k]`, one at each class of `classes` `[n]`.
 fn one_hot(e: &mut Emitter, classes: &str, logits: &Logits<'_>) -> String {
     let element = e.facts.element(logits.name);
-    let depth = e.constant(tensor::of_integers(&[], &[signed(logits.classes)]));
+    let depth = e.constant(tensor::of_integers(&[], &[tensor::signed(logits.classes)]));
     let values = e.constant(tensor::of_floats(element, &[2], &[0.0, 1.0]));
     e.with("OneHot", &[classes, &depth, &values], vec![int("axis", 1)])
 }
@@ -78,16 +78,17 @@ fn weighted(e: &mut Emitter, z: &str, weights: &str) -> String {
     e.with("ReduceSum", &[&product, &axis], vec![int("keepdims", 0)])
 }
 
-fn cross_entropy(e: &mut Emitter, z: &str, own: &str) -> (String, String) {
+fn cross_entropy(e: &mut Emitter, logits: &Logits<'_>, own: &str) -> (String, String) {
+    let z = logits.name;
     let log = e.with("LogSoftmax", &[z], vec![int("axis", 1)]);
     let picked = weighted(e, &log, own);
     let loss = e.op("Neg", &[&picked]);
     // The true class gets minus the sum of the others' probabilities: one minus its own would vanish by rounding.
     let one = e.number(z, 1.0);
-    let shares = e.op("Exp", &[&log]);
+    let shares = e.with("Softmax", &[z], vec![int("axis", 1)]);
     let others = e.op("Sub", &[&one, own]);
     let wrong = e.op("Mul", &[&shares, &others]);
-    let rest = e.sum(&wrong, &[1]);
+    let rest = e.row_sums(&wrong, (logits.name, logits.classes, 2));
     let pull = e.op("Mul", &[own, &rest]);
     (loss, e.op("Sub", &[&wrong, &pull]))
 }
@@ -119,9 +120,8 @@ fn ratio(e: &mut Emitter, logits: &Logits<'_>, pair: (&str, &str), ranks: &[(i64
         lower = Some(lower.map_or_else(|| scaled.clone(), |lower| e.op("Add", &[&lower, &scaled])));
     }
     let lower = lower.unwrap_or(values);
-    let axis = [1];
     let (over, under) = (e.op("Mul", &[z, &upper]), e.op("Mul", &[z, &lower]));
-    let (over, under) = (e.sum(&over, &axis), e.sum(&under, &axis));
+    let (over, under) = (e.row_sums(&over, (logits.name, logits.classes, 2)), e.row_sums(&under, (logits.name, logits.classes, 2)));
     let guard = e.number(z, 1e-12);
     let under = e.op("Add", &[&under, &guard]);
     let loss = e.op("Div", &[&over, &under]);

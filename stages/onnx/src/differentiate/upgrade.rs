@@ -70,9 +70,9 @@ fn upgrade(node: &mut NodeProto, version: i64, facts: &mut Facts) -> Result<(), 
         "Softmax" | "LogSoftmax" | "Hardmax" if version < 13 => {
             // These took all axes from `axis` on as one: the same for the last axis, which is the only one in use for classifiers.
             if node.attribute_named("axis").is_none() {
-                node.attribute.push(super::emitter::int("axis", 1));
+                node.attribute.push(super::attribute::int("axis", 1));
             }
-            node.attribute.push(super::emitter::int(COERCED, 1));
+            node.attribute.push(super::attribute::int(COERCED, 1));
         }
         "Upsample" | "Scatter" => return Err(Refusal::Operators(vec![node.place()])),
         _ => {}

@@ -1,7 +1,7 @@
 //! Sliding windows of convolutions and pools.
 
+use super::attribute::ints;
 use super::dim::Dim;
-use super::emitter::ints;
 use super::facts::{Facts, Sizes};
 use super::node::Reading;
 use crate::proto::{AttributeProto, NodeProto};

@@ -74,7 +74,7 @@ fn power(e: &mut Emitter, r: &Reverse<'_>, index: usize, dy: &str) -> Result<Str
     let exponent = if e.facts.element(exponent) == element {
         exponent.to_owned()
     } else {
-        e.with("Cast", &[exponent], vec![crate::differentiate::emitter::int("to", i64::from(element as i32))])
+        e.with("Cast", &[exponent], vec![crate::differentiate::attribute::int("to", i64::from(element as i32))])
     };
     let one = e.number(base, 1.0);
     let lower = e.op("Sub", &[&exponent, &one]);
@@ -89,7 +89,7 @@ fn extremum(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
         return Ok(vec![(0, r.dy()?.to_owned())]);
     }
     let (y, dy) = (r.output()?, r.dy()?);
-    let to = vec![crate::differentiate::emitter::int("to", i64::from(e.facts.element(y) as i32))];
+    let to = vec![crate::differentiate::attribute::int("to", i64::from(e.facts.element(y) as i32))];
     let mut hits = Vec::new();
     for index in 0..r.node.input.len() {
         let equal = e.op("Equal", &[r.input(index)?, y]);

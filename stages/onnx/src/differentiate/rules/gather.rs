@@ -1,8 +1,9 @@
 //! Picking by index.
 
 use super::{Operator, Reverse, operator};
+use crate::differentiate::attribute::{int, text};
 use crate::differentiate::dim::{Dim, product};
-use crate::differentiate::emitter::{Emitter, Reason, int, text};
+use crate::differentiate::emitter::{Emitter, Reason};
 use crate::differentiate::facts::{Fact, Facts, Sizes, from_front};
 use crate::differentiate::node::Reading;
 use crate::differentiate::tensor::signed;

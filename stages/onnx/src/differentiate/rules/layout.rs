@@ -1,8 +1,9 @@
 //! Operators that move values or change shapes, and casts.
 
 use super::{Operator, Reverse, operator, same};
+use crate::differentiate::attribute::{int, ints};
 use crate::differentiate::dim::{Dim, product};
-use crate::differentiate::emitter::{Emitter, Reason, int, ints};
+use crate::differentiate::emitter::{Emitter, Reason};
 use crate::differentiate::entries;
 use crate::differentiate::facts::{Fact, Facts, Sizes, broadcast, from_front};
 use crate::differentiate::node::Reading;

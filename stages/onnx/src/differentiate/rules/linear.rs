@@ -1,7 +1,8 @@
 //! Matrix products.
 
 use super::{Operator, Reverse, operator};
-use crate::differentiate::emitter::{Emitter, Reason, float, int, ints};
+use crate::differentiate::attribute::{float, int, ints};
+use crate::differentiate::emitter::{Emitter, Reason};
 use crate::differentiate::facts::{Fact, Facts, broadcast};
 use crate::differentiate::node::Reading;
 use crate::differentiate::tensor::signed;

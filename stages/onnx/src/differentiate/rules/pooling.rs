@@ -2,8 +2,9 @@
 
 use super::convolution::output_padding;
 use super::{Operator, Reverse, operator};
+use crate::differentiate::attribute::{int, text};
 use crate::differentiate::dim::Dim;
-use crate::differentiate::emitter::{Emitter, Reason, int, text};
+use crate::differentiate::emitter::{Emitter, Reason};
 use crate::differentiate::facts::{Fact, Facts, Sizes};
 use crate::differentiate::node::Reading;
 use crate::differentiate::tensor;

@@ -1,8 +1,9 @@
 //! Reductions along axes.
 
 use super::{Operator, Reverse, operator};
+use crate::differentiate::attribute::int;
 use crate::differentiate::dim::Dim;
-use crate::differentiate::emitter::{Emitter, Reason, int};
+use crate::differentiate::emitter::{Emitter, Reason};
 use crate::differentiate::facts::{Fact, Facts, Sizes, from_front};
 use crate::differentiate::node::Reading;
 use crate::differentiate::rules::Derivative;

@@ -1,8 +1,9 @@
 //! Operators that trade resolution for channels.
 
 use super::{Operator, Reverse, operator};
+use crate::differentiate::attribute::{int, ints};
 use crate::differentiate::dim::Dim;
-use crate::differentiate::emitter::{Emitter, Reason, int, ints};
+use crate::differentiate::emitter::{Emitter, Reason};
 use crate::differentiate::facts::{Fact, Facts};
 use crate::differentiate::node::Reading;
 use crate::proto::NodeProto;

@@ -1,8 +1,9 @@
 //! Operators that cut, join and pad.
 
 use super::{Operator, Reverse, operator};
+use crate::differentiate::attribute::int;
 use crate::differentiate::dim::Dim;
-use crate::differentiate::emitter::{Emitter, Reason, TO_THE_END, int};
+use crate::differentiate::emitter::{Emitter, Reason, TO_THE_END};
 use crate::differentiate::facts::{Fact, Facts, Sizes, from_front};
 use crate::differentiate::node::Reading;
 use crate::differentiate::tensor::signed;

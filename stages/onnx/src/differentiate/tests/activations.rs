@@ -1,5 +1,5 @@
 use super::{Graph, check};
-use crate::differentiate::emitter::{float, int, text};
+use crate::differentiate::attribute::{float, int, text};
 
 #[test]
 fn functions_of_one_number() {

@@ -1,5 +1,5 @@
 use super::{Graph, check};
-use crate::differentiate::emitter::{float, int, ints};
+use crate::differentiate::attribute::{float, int, ints};
 
 #[test]
 fn two_values_with_broadcasting() {

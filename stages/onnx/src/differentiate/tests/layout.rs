@@ -1,5 +1,5 @@
 use super::{Graph, check};
-use crate::differentiate::emitter::{int, ints, text};
+use crate::differentiate::attribute::{int, ints, text};
 use crate::differentiate::tensor;
 use crate::proto::AttributeProto;
 use crate::proto::tensor_proto::DataType;

@@ -1,6 +1,6 @@
 use super::{Graph, open};
 use crate::Signature;
-use crate::differentiate::emitter::{float, int, text};
+use crate::differentiate::attribute::{float, int, text};
 use crate::differentiate::{Objective, Place, Refusal, differentiate};
 use crate::proto::attribute_proto::AttributeType;
 use crate::proto::tensor_proto::DataType;

@@ -1,7 +1,7 @@
 //! Older operator sets.
 
 use super::{Graph, check};
-use crate::differentiate::emitter::{float, int, ints};
+use crate::differentiate::attribute::{float, int, ints};
 
 fn graph(opset: i64) -> Graph {
     Graph::new([2, 4, 3]).opset(opset).node("Tanh", "images", "x", &[])

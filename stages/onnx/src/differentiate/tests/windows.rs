@@ -1,5 +1,5 @@
 use super::{Graph, check};
-use crate::differentiate::emitter::{int, ints, text};
+use crate::differentiate::attribute::{int, ints, text};
 use crate::proto::AttributeProto;
 
 fn convolution(name: &str, shape: [usize; 3], weights: &[i64], size: i64, attributes: &[AttributeProto]) {
