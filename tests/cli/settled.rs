@@ -185,3 +185,17 @@ fn the_work_of_a_run_grows_with_its_stages_and_that_of_nothing_to_do_does_not() 
     assert!(large.0 <= small.0 + 20, "reads: {small:?}, {large:?}");
     assert!(large.1 <= small.1, "writes: {small:?}, {large:?}");
 }
+
+#[test]
+fn an_edited_included_file_is_noticed() {
+    let bench = Bench::new("include = [\"more.toml\"]\n");
+    bench.write("more.toml", &stages("word", "1"));
+    std::fs::create_dir(bench.path("data")).unwrap();
+    bench.write("one.txt", "one\n");
+    bench.write("data/1.txt", "1\n");
+    std::thread::sleep(Duration::from_millis(20));
+    bench.ok(&["run"]).counts(0, 2);
+    assert_nothing_is_read(&bench);
+    bench.write("more.toml", &stages("other", "1"));
+    bench.ok(&["run"]).counts(0, 2);
+}
