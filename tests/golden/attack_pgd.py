@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 EPS, STEPS, STEP_SIZE = 0.04, 20, 0.01
-HEADROOM = 2e-3  # planish_attack::ascent::HEADROOM: a margin below minus this ends the search
+HEADROOM = 2e-3  # planish_attack::search::HEADROOM: a margin below minus this ends the search
 SHAPE, CLASSES, IMAGES, WIDTH = (2, 8, 8), 4, 48, 3
 POOL = 400  # images to choose the 48 from
 CLEAR = 1e-4  # a gradient below this share of the largest, or a margin this close to a decision, hangs on rounding

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use planish_contract::Invalid;
+use planish_formats::Norm;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::attack::Attack;
+use crate::attack::Goal;
 use crate::attacks::AnyAttack;
 
 /// One attack, or several that run one after the other, each on the images that still stand: the worst case over all of them.
@@ -24,22 +25,18 @@ impl Attacks {
         Attacks(attacks)
     }
 
-    /// The attacks in order, each with its name: the one that TOML uses, with `#2`, `#3`, … where it stands in the list again.
+    /// The attacks in order under a threat model in `norm`, compositions taken apart, each with its name: the one that TOML uses, with
+    /// `#2`, `#3`, … where it stands in the list again.
     #[must_use]
-    pub fn named(&self) -> Vec<Named<'_>> {
-        let spellings: Vec<(String, serde_json::Value)> = self.0.iter().map(spelling).collect();
-        let name = |index: usize, member: &str| {
-            let earlier = spellings.iter().take(index).filter(|(other, _)| other == member).count();
-            if earlier == 0 { member.to_owned() } else { format!("{member}#{}", earlier + 1) }
-        };
-        let named = spellings.iter().zip(&self.0).enumerate();
+    pub fn named(&self, norm: Norm) -> Vec<Named> {
+        let mut named: Vec<Named> = Vec::new();
+        for attack in self.0.iter().flat_map(|attack| taken_apart(attack, norm)) {
+            let (member, parameters) = spelling(&attack);
+            let earlier = named.iter().filter(|other| spelling(&other.attack).0 == member).count();
+            let name = if earlier == 0 { member } else { format!("{member}#{}", earlier + 1) };
+            named.push(Named { name, parameters, member: attack.member(), attack });
+        }
         named
-            .map(|(index, ((member, parameters), attack))| Named {
-                name: name(index, member),
-                parameters: parameters.clone(),
-                attack: &**attack,
-            })
-            .collect()
     }
 
     /// The module paths of the attacks in use.
@@ -51,16 +48,27 @@ impl Attacks {
         members
     }
 
-    /// Checks that there is an attack, and each one's parameters.
+    /// Checks that there is an attack, each one's parameters, and whether they are defined in `norm`.
     ///
     /// # Errors
     /// The first parameter that can't be used.
-    pub fn validate(&self) -> Result<(), Invalid> {
+    pub fn validate(&self, norm: Norm) -> Result<(), Invalid> {
         if self.0.is_empty() {
             return Err(Invalid::at("attack", "the list of attacks is empty").hint("for example `attack.pgd = { steps = 20 }`"));
         }
         for (index, attack) in self.0.iter().enumerate() {
-            attack.validate().map_err(|invalid| {
+            let known = attack.norms();
+            let defined = if known.contains(&norm) {
+                Ok(())
+            } else {
+                let known = known.iter().map(|norm| norm.as_str()).collect::<Vec<_>>().join(" and ");
+                Err(Invalid {
+                    path: vec![],
+                    message: format!("this attack is not defined for {norm} threats, only for {known}"),
+                    hint: None,
+                })
+            };
+            defined.and_then(|()| attack.validate()).map_err(|invalid| {
                 let mut path = vec!["attack".to_owned()];
                 if self.0.len() > 1 {
                     path.push(index.to_string());
@@ -70,19 +78,41 @@ impl Attacks {
                 Invalid { path, ..invalid }
             })?;
         }
+        let targeted = self.0.iter().filter(|attack| attack.goal() == Goal::Targeted).count();
+        if targeted > 1 {
+            let complaint = Invalid::at("attack", "one image has one target: only one attack of a list may be targeted");
+            return Err(complaint.hint("write the attacks as variants of an axis, so that each has evidence of its own"));
+        }
         Ok(())
     }
 }
 
+/// The parts of a composition, or the attack itself.
+fn taken_apart(attack: &AnyAttack, norm: Norm) -> Vec<AnyAttack> {
+    let components = attack.components(norm);
+    if components.is_empty() { vec![attack.clone()] } else { components }
+}
+
 /// An attack of a list.
 #[derive(Clone, Debug)]
-pub struct Named<'a> {
+pub struct Named {
     /// Its name in evidence.
     pub name: String,
     /// Its parameters, defaults filled in.
     pub parameters: serde_json::Value,
+    /// The module path of its code.
+    pub member: &'static str,
     /// The attack.
-    pub attack: &'a dyn Attack,
+    pub attack: AnyAttack,
+}
+
+impl Named {
+    /// An attack that stands alone.
+    #[must_use]
+    pub fn alone(attack: AnyAttack) -> Self {
+        let (name, parameters) = spelling(&attack);
+        Named { name, parameters, member: attack.member(), attack }
+    }
 }
 
 /// The member's name as TOML has it, and its parameters.
@@ -168,7 +198,7 @@ mod tests {
     #[test]
     fn names_in_a_list() {
         let attacks = read(json!([{ "pgd": {} }, { "multi-targeted": {} }, { "pgd": { "loss": "margin" } }])).unwrap();
-        let names: Vec<String> = attacks.named().into_iter().map(|n| n.name).collect();
+        let names: Vec<String> = attacks.named(Norm::Linf).into_iter().map(|n| n.name).collect();
         assert_eq!(names, ["pgd", "multi-targeted", "pgd#2"]);
         assert_eq!(attacks.members().len(), 2);
     }
@@ -182,7 +212,7 @@ mod tests {
 
     #[test]
     fn refuses_with_the_place() {
-        let path = |value| read(value).unwrap().validate().unwrap_err().path.join(".");
+        let path = |value| read(value).unwrap().validate(Norm::Linf).unwrap_err().path.join(".");
         assert_eq!(path(json!({ "pgd": { "steps": 0 } })), "attack.pgd.steps");
         assert_eq!(path(json!([{ "pgd": {} }, { "multi-targeted": { "restarts": 0 } }])), "attack.1.multi-targeted.restarts");
         assert_eq!(path(json!({ "pgd": { "step_size": -1.0 } })), "attack.pgd.step_size");

@@ -15,6 +15,8 @@ pub enum Loss {
     /// The largest wrong logit minus the true logit (Carlini and Wagner's loss, arXiv 1608.04644, f₆ untruncated);
     /// which class is the largest may change from step to step.
     Margin,
+    /// Difference of logits ratio (Croce and Hein, arXiv 2003.01690, equation 6); with a target its targeted form, equation 7.
+    Dlr,
 }
 
 impl Loss {
@@ -24,6 +26,7 @@ impl Loss {
         match self {
             Loss::CrossEntropy => Surrogate::CrossEntropy,
             Loss::Margin => Surrogate::Margin,
+            Loss::Dlr => Surrogate::Dlr,
         }
     }
 
@@ -31,6 +34,12 @@ impl Loss {
     pub fn value(self, logits: &[f32], label: u32, slope: &mut [f32]) -> f32 {
         self.surrogate().value(logits, Aim::away_from(label), slope)
     }
+}
+
+/// The largest other logit minus that of class `target`: below 0 the model predicts the target, and a tie is not enough.
+#[must_use]
+pub fn shortfall(logits: &[f32], target: u32) -> f64 {
+    -margin(logits, target)
 }
 
 /// The true logit minus the largest wrong one.

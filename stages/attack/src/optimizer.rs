@@ -1,6 +1,7 @@
 //! How an iterative attack turns a gradient into a step.
 
 use planish_contract::Invalid;
+use planish_formats::Norm;
 use planish_nn::StepSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Optimizer {
-    /// Along the sign of the gradient: the steepest ascent in the L∞ norm (Madry et al., arXiv 1706.06083).
+    /// Steepest ascent in the threat model's norm. L∞: along the sign of the gradient (Madry et al., arXiv 1706.06083). L2: along the
+    /// gradient, divided by its norm. L1: along the signs of its largest hundredth, so many pixels share the step (SLIDE: Tramèr and
+    /// Boneh, arXiv 1904.13000).
     Sign,
     /// Adam on the raw gradient, betas 0.9 and 0.999, epsilon 1e-9, fresh state for every restart (as the released code of
     /// the LLR paper; llr.md §1 and §5).
@@ -75,6 +78,7 @@ impl Update {
 #[derive(Debug)]
 pub struct Memory {
     optimizer: Optimizer,
+    norm: Norm,
     pixels: usize,
     first: Vec<f32>,
     second: Vec<f32>,
@@ -85,23 +89,43 @@ const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-9;
 
 impl Memory {
-    /// A fresh memory for `images` images of `pixels` values.
+    /// A fresh memory for `images` images of `pixels` values under a threat model in `norm`.
     #[must_use]
-    pub fn new(optimizer: Optimizer, images: usize, pixels: usize) -> Self {
+    pub fn new(optimizer: Optimizer, (images, pixels): (usize, usize), norm: Norm) -> Self {
         let length = if optimizer == Optimizer::Adam { images * pixels } else { 0 };
-        Memory { optimizer, pixels, first: vec![0.0; length], second: vec![0.0; length] }
+        Memory { optimizer, norm, pixels, first: vec![0.0; length], second: vec![0.0; length] }
     }
 
     /// Moves image number `image` uphill: `x` `[c * h * w]` along `gradient`, in its step number `step` (from 0) of size `size`.
     pub fn step(&mut self, image: usize, step: u32, size: f64, (x, gradient): (&mut [f32], &[f32])) {
         match self.optimizer {
-            Optimizer::Sign => sign_step(size, x, gradient),
+            Optimizer::Sign => steepest_step(self.norm, size, x, gradient),
             Optimizer::Adam => {
                 let range = image * self.pixels..(image + 1) * self.pixels;
                 if let (Some(first), Some(second)) = (self.first.get_mut(range.clone()), self.second.get_mut(range)) {
                     adam_step((first, second), (step, size), x, gradient);
                 }
             }
+        }
+    }
+}
+
+fn steepest_step(norm: Norm, size: f64, x: &mut [f32], gradient: &[f32]) {
+    match norm {
+        Norm::Linf => sign_step(size, x, gradient),
+        Norm::L2 => {
+            let length = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
+            if length > 0.0 {
+                x.iter_mut().zip(gradient).for_each(|(x, &g)| *x += (size * f64::from(g) / length) as f32);
+            }
+        }
+        Norm::L1 => {
+            let mut sizes: Vec<f32> = gradient.iter().map(|g| g.abs()).collect();
+            sizes.sort_unstable_by(f32::total_cmp);
+            let least = sizes.len().checked_sub((sizes.len() / 100).max(1)).and_then(|at| sizes.get(at)).copied().unwrap_or(0.0);
+            let sparse: Vec<f32> = gradient.iter().map(|&g| if g.abs() >= least { g } else { 0.0 }).collect();
+            let moved = sparse.iter().filter(|g| **g != 0.0).count().max(1);
+            sign_step(size / moved as f64, x, &sparse);
         }
     }
 }
@@ -136,13 +160,24 @@ mod tests {
     #[test]
     fn sign_steps_leave_flat_pixels_alone() {
         let mut x = [0.5, 0.5, 0.5];
-        Memory::new(Optimizer::Sign, 1, 3).step(0, 0, 0.1, (&mut x, &[2.0, 0.0, -1e-30]));
+        Memory::new(Optimizer::Sign, (1, 3), Norm::Linf).step(0, 0, 0.1, (&mut x, &[2.0, 0.0, -1e-30]));
         assert_eq!(x, [0.6, 0.5, 0.4]);
     }
 
     #[test]
+    fn steepest_steps_have_the_size_in_their_norm() {
+        let mut x = [0.0; 2];
+        Memory::new(Optimizer::Sign, (1, 2), Norm::L2).step(0, 0, 0.5, (&mut x, &[3.0, -4.0]));
+        assert!((x[0] - 0.3).abs() < 1e-6 && (x[1] + 0.4).abs() < 1e-6);
+        let mut x = [0.0; 250];
+        let gradient: Vec<f32> = (0..250).map(|i| i as f32 - 100.0).collect();
+        Memory::new(Optimizer::Sign, (1, 250), Norm::L1).step(0, 0, 1.0, (&mut x, &gradient));
+        assert_eq!((x[0], x[247], x[248], x[249]), (0.0, 0.0, 0.5, 0.5));
+    }
+
+    #[test]
     fn adam_by_hand() {
-        let mut memory = Memory::new(Optimizer::Adam, 2, 1);
+        let mut memory = Memory::new(Optimizer::Adam, (2, 1), Norm::Linf);
         let mut x = [0.0];
         // The first step has the full size whatever the gradient's scale; image 0 does not touch image 1.
         memory.step(1, 0, 0.1, (&mut x, &[1e-3]));

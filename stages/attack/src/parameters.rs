@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::choice::Attacks;
+use crate::masking::MaskingParameters;
 
 /// What is attacked, how, and within which bounds.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,12 @@ pub struct AttackParameters {
     /// The seed of all random streams.
     #[serde(default)]
     pub seed: u64,
+    /// Whether evidence says of each adversarial image if it still is one when it is rounded to 8 bits a value, as image files are.
+    #[serde(default)]
+    pub report_u8: bool,
+    /// Whether and how the model is checked for masked gradients.
+    #[serde(default)]
+    pub masking: MaskingParameters,
 }
 
 fn test_split() -> SplitName {
@@ -35,6 +42,18 @@ fn test_split() -> SplitName {
 }
 
 impl AttackParameters {
+    /// The module paths of the attacks in use, those of the masking checks included.
+    #[must_use]
+    pub fn members(&self) -> Vec<&'static str> {
+        let mut members = self.attack.members();
+        if self.masking.images > 0 {
+            members.extend(crate::masking::members());
+        }
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors
@@ -44,7 +63,10 @@ impl AttackParameters {
         if self.images == Some(0) {
             return Err(Invalid::at("images", "at least one image must be attacked").hint("leave `images` out for the whole split"));
         }
-        self.attack.validate()
+        self.masking
+            .validate()
+            .map_err(|invalid| Invalid { path: ["masking".to_owned()].into_iter().chain(invalid.path).collect(), ..invalid })?;
+        self.attack.validate(self.threat.norm)
     }
 }
 

@@ -3,15 +3,17 @@
 use std::time::Instant;
 
 use planish_contract::{Arity, Context, Failure, Interface, Invalid, Stage};
-use planish_formats::{DataSet, OnnxModel, Split, kinds};
+use planish_formats::masking::MASKING;
+use planish_formats::{DataSet, OnnxModel, Split, kinds, write_json};
 use planish_nn::{BurnVictim, Victim, load_checkpoint};
 use planish_onnx::{Classifier, OnnxVictim, runtime};
 use serde_json::json;
 
 use crate::agreement::{DEFAULT_BOUND, check_agreement};
 use crate::evaluate::{Outcome, Setting, evaluate, side_by_side};
-use crate::evidence::write;
-use crate::judge::Judge;
+use crate::evidence::Writer;
+use crate::judge::{Judge, Scorer};
+use crate::masking::{self, Subject};
 use crate::{AttackExecution, AttackParameters};
 
 /// Attacks an exported ONNX model within a threat model and keeps the evidence, image by image.
@@ -43,7 +45,7 @@ impl Stage for AttackStage {
     }
 
     fn members(parameters: &AttackParameters) -> Vec<&'static str> {
-        parameters.attack.members()
+        parameters.members()
     }
 
     fn run(parameters: &AttackParameters, execution: &AttackExecution, context: &Context) -> Result<(), Failure> {
@@ -57,15 +59,57 @@ impl Stage for AttackStage {
         context.host.log(&format!("what gives gradients and what judges agree: no logit differs by more than {difference:.1e}"));
 
         let started = Instant::now();
-        let attacks = parameters.attack.named();
-        let mut judge = Judge::open(&images, &parameters.threat, &mut classifier)?;
-        let together = side_by_side(images.shape.iter().product());
-        let setting = Setting { seed: parameters.seed, together, host: context.host };
-        let outcome = evaluate(&mut judge, victim.as_mut(), &attacks, &setting)?;
+        let identity = identity(execution, context)?;
+        check_gradients(parameters, (&images, &identity), (&mut classifier, victim.as_mut()), context)?;
+        let attacks = parameters.attack.named(parameters.threat.norm);
+        let mut judge = Judge::new(&parameters.threat, &mut classifier);
+        let setting = Setting {
+            seed: parameters.seed,
+            together: side_by_side(images.image_len()),
+            report_u8: parameters.report_u8,
+            host: context.host,
+            identity: Some(identity),
+        };
+        let mut writer = Writer::create(&context.output("evidence"), &images, &attacks)?;
+        let outcome = evaluate(&mut judge, victim.as_mut(), (&attacks, &images), &setting, &mut |findings| writer.append(findings))?;
         record_cost(context, &outcome, (images.len(), started));
-        let findings = judge.close();
-        write(&context.output("evidence"), parameters, outcome.summaries, (dataset, &images, findings))
+        writer.finish(parameters, dataset, outcome)
     }
+}
+
+/// Looks for signs of masked gradients, and writes what was found.
+fn check_gradients(
+    parameters: &AttackParameters,
+    (images, identity): (&Split, &[Vec<u8>]),
+    (scorer, victim): (&mut dyn Scorer, &mut dyn Victim),
+    context: &Context,
+) -> Result<(), Failure> {
+    if parameters.masking.images == 0 {
+        return Ok(());
+    }
+    Judge::new(&parameters.threat, scorer).check_fit(images)?;
+    let (threat, seed, host, identity) = (parameters.threat, parameters.seed, context.host, Some(identity.to_vec()));
+    let report = masking::check(&parameters.masking, &Subject { images, threat, seed, host, identity }, scorer, victim)?;
+    for check in report.failed() {
+        context.host.log(&format!("a sign of masked gradients, {}: {}", check.name, check.finding));
+    }
+    write_json(&context.output("evidence").join(MASKING), &report)
+}
+
+/// What trials depend on besides what is attacked and how: the models, by their bytes, and what computes them.
+fn identity(execution: &AttackExecution, context: &Context) -> Result<Vec<Vec<u8>>, Failure> {
+    let library = runtime::ensure(execution.onnxruntime.as_deref())?;
+    let mut words = vec![format!("{:?}", execution.device).into_bytes(), library.version.clone().into_bytes()];
+    for input in ["model", "gradients"] {
+        let Some(folder) = context.optional_input(input)? else { continue };
+        for (name, path) in folder.files() {
+            let mut hasher = blake3::Hasher::new();
+            let file = std::fs::File::open(path).map_err(|e| Failure::io(path, e))?;
+            hasher.update_reader(file).map_err(|e| Failure::io(path, e))?;
+            words.push(format!("{input}/{name} {}", hasher.finalize()).into_bytes());
+        }
+    }
+    Ok(words)
 }
 
 /// The data set's name, and the images to attack.
@@ -110,8 +154,8 @@ fn record_cost(context: &Context, outcome: &Outcome, (images, started): (usize, 
     let facts = json!({
         "seconds": seconds,
         "images_per_second": images as f64 / seconds.max(1e-9),
-        "gradients": outcome.gradients,
-        "gradients_per_second": outcome.gradients as f64 / seconds.max(1e-9),
+        "passes": outcome.passes,
+        "passes_per_second": outcome.passes as f64 / seconds.max(1e-9),
     });
     context.host.provenance("attack", facts);
     for summary in &outcome.summaries {

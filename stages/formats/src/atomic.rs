@@ -17,7 +17,8 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::R
     filled.map_err(|error| Failure::io(path, error))
 }
 
-fn beside(path: &Path) -> Result<PathBuf, Failure> {
+/// The temporary file beside `path`.
+pub(crate) fn beside(path: &Path) -> Result<PathBuf, Failure> {
     let Some(name) = path.file_name() else {
         return Err(Failure::internal(format!("{} is not the name of a file", path.display())));
     };

@@ -1,52 +1,72 @@
-//! What attacks did to each image: `evidence.json`, `evidence.jsonl`, `adversarial.safetensors`.
+//! What attacks did to each image: `evidence.json`, `evidence.parquet`, `adversarial.safetensors`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use planish_contract::{Failure, Folder};
 use serde::{Deserialize, Serialize};
 
-use crate::tensors::{from_u32, take, take_u32};
-use crate::{
-    NamedTensor, SplitName, Threat, Values, check_schema, read_json, read_json_lines, read_tensors, write_json, write_json_lines,
-    write_tensors,
-};
+use crate::adversarial::{Adversarial, AdversarialWriter};
+use crate::{SplitName, Threat, read_json, write_json};
 
+mod rows;
+#[cfg(test)]
+mod tests;
+
+/// The version of the evidence's schema.
+pub const EVIDENCE_SCHEMA: u32 = 2;
 /// The file of the header: [`EvidenceHeader`].
 pub const HEADER: &str = "evidence.json";
-/// The file with one [`ImageEvidence`] a line.
-pub const IMAGES: &str = "evidence.jsonl";
-/// The file of the kept images: [`Adversarial`].
+/// The file with one [`ImageEvidence`] a row.
+pub const IMAGES: &str = "evidence.parquet";
+/// The file of the worst images found within the threat model: [`Adversarial`].
 pub const ADVERSARIAL: &str = "adversarial.safetensors";
+/// The file of the nearest adversarial images found by attacks that minimise the norm, wherever they lie; there is one only after such attacks.
+pub const MINIMAL: &str = "minimal.safetensors";
+/// The file of the images that come closest to their target class; there is one only after targeted attacks.
+pub const TARGETED: &str = "targeted.safetensors";
 
 /// What an attack achieved on the images that still stood when its turn came.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttackSummary {
-    /// The attack's name in TOML, such as `pgd`.
+    /// The attack's name, such as `pgd`.
     pub name: String,
     /// Its parameters, defaults filled in.
     pub parameters: serde_json::Value,
-    /// What it tried to reach, such as `untargeted`.
+    /// What it tried to reach: `untargeted`, `targeted` or `minimal-norm`.
     pub goal: String,
-    /// The most forward-and-backward passes that it spent on an image.
+    /// The most forward-and-backward passes that it spends on an image.
     pub gradients_per_image: u64,
+    /// The most forward passes without a backward pass that it spends on an image.
+    pub queries_per_image: u64,
+    /// Forward-and-backward passes that it spent, over all images.
+    pub gradients: u64,
+    /// Forward passes without a backward pass, over all images.
+    pub queries: u64,
     /// The share of all images that it and the attacks before it left correctly classified, in `[0,1]`.
     pub robust_accuracy: f64,
     /// How many correctly classified images it broke.
     pub broken: usize,
+    /// The share of all images that it led to their target class; only of targeted attacks.
+    pub targeted_success: Option<f64>,
+    /// The median, over the correctly classified images, of the smallest perturbation known after it, in the threat model's norm; only of
+    /// attacks that minimise the norm, and only where half of the images have one.
+    pub median_distance: Option<f64>,
 }
 
 /// What was attacked, how, and what was left of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceHeader {
-    /// The version of this schema: [`crate::SCHEMA`].
+    /// The version of this schema: [`EVIDENCE_SCHEMA`].
     pub schema: u32,
     /// The name of the data set that the images are of.
     pub dataset: String,
     /// What the attacks were allowed to do.
     pub threat: Threat,
+    /// The range of every pixel: [`Threat::BOX`].
+    #[serde(rename = "box")]
+    pub bounds: [f64; 2],
     /// The split that the images are of.
     pub split: SplitName,
     /// How many images were attacked.
@@ -57,11 +77,21 @@ pub struct EvidenceHeader {
     pub clean_accuracy: f64,
     /// The share that every attack left correctly classified, in `[0,1]`.
     pub robust_accuracy: f64,
+    /// The same when adversarial images are rounded to 8 bits a value first; only where it was asked for.
+    pub robust_accuracy_u8: Option<f64>,
+}
+
+impl EvidenceHeader {
+    /// The share of images that were led to their target, where every attack was targeted.
+    #[must_use]
+    pub fn targeted_success(&self) -> Option<f64> {
+        let targeted: Option<Vec<f64>> = self.attacks.iter().map(|attack| attack.targeted_success).collect();
+        targeted?.last().copied()
+    }
 }
 
 /// What broke an image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenBy {
     /// The attack's name.
     pub attack: String,
@@ -71,9 +101,28 @@ pub struct BrokenBy {
     pub step: u32,
 }
 
-/// One image under attack, judged by the exported network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The nearest adversarial image that attacks which minimise the norm found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nearest {
+    /// Its distance in the threat model's norm; it may exceed the radius.
+    pub distance: f64,
+    /// The attack's name.
+    pub attack: String,
+}
+
+/// The class that an image was to be led to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Targeted {
+    /// The class.
+    pub target: u32,
+    /// Whether the model predicts it for an image within the threat model.
+    pub reached: bool,
+    /// The largest other logit minus the target's, for the image that comes closest; below 0 when it is reached.
+    pub shortfall: f64,
+}
+
+/// One image under attack, judged by the exported network: one row of `evidence.parquet`.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ImageEvidence {
     /// The image's index in its official split.
     pub id: u32,
@@ -83,7 +132,7 @@ pub struct ImageEvidence {
     pub clean_prediction: u32,
     /// The true class's logit less the largest other, without an attack.
     pub clean_margin: f64,
-    /// The class predicted for the kept adversarial image.
+    /// The class predicted for the worst image within the threat model.
     pub attacked_prediction: u32,
     /// The true class's logit less the largest other, for that image.
     pub attacked_margin: f64,
@@ -93,19 +142,16 @@ pub struct ImageEvidence {
     pub distance: f64,
     /// Whether it is classified correctly with and without every attack.
     pub robust: bool,
-}
-
-/// The kept image of every attacked image, in the order of the evidence.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Adversarial {
-    /// Channels, height and width.
-    pub shape: [usize; 3],
-    /// The images `[n, c, h, w]`, in `[0,1]`.
-    pub images: Vec<f32>,
-    /// Index of each image in its official split.
-    pub ids: Vec<u32>,
-    /// True class of each image.
-    pub labels: Vec<u32>,
+    /// Whether it still is when the adversarial image is rounded to 8 bits a value; only where it was asked for.
+    pub robust_u8: Option<bool>,
+    /// The nearest adversarial image of the attacks that minimise the norm.
+    pub nearest: Option<Nearest>,
+    /// What targeted attacks came to.
+    pub targeted: Option<Targeted>,
+    /// Forward-and-backward passes that attacks spent on it.
+    pub gradients: u64,
+    /// Forward passes without a backward pass that attacks spent on it.
+    pub queries: u64,
 }
 
 /// The evidence of one evaluation; the images themselves are read on demand.
@@ -126,119 +172,65 @@ impl Evidence {
     pub fn open(folder: &Folder) -> Result<Self, Failure> {
         let path = folder.file(HEADER)?;
         let header: EvidenceHeader = read_json(path)?;
-        check_schema(path, header.schema)?;
-        let lines = folder.file(IMAGES)?;
-        let images: Vec<ImageEvidence> = read_json_lines(lines)?;
+        if header.schema != EVIDENCE_SCHEMA {
+            let message = format!("{}: schema version {}, but this planish reads version {EVIDENCE_SCHEMA}", path.display(), header.schema);
+            return Err(Failure::input(message));
+        }
+        let table = folder.file(IMAGES)?;
+        let images = rows::read(table, &header.threat)?;
         if images.len() != header.images {
-            let message = format!("{}: {} entries, but the header speaks of {}", lines.display(), images.len(), header.images);
+            let message = format!("{}: {} entries, but the header speaks of {}", table.display(), images.len(), header.images);
             return Err(Failure::input(message));
         }
         Ok(Evidence { header, images, folder: folder.clone() })
     }
 
-    /// Reads the kept images.
+    /// Reads the worst image of each entry within the threat model.
     ///
     /// # Errors
     /// [`Failure::Input`] when the file is malformed or its images are not those of the entries.
     pub fn adversarial(&self) -> Result<Adversarial, Failure> {
-        let path = self.folder.file(ADVERSARIAL)?;
-        let place = path.display().to_string();
-        let mut tensors = read_tensors(path)?;
-        let images = take(&mut tensors, "images", &place)?;
-        let n = self.images.len();
-        let (&[count, c, h, w], Values::F32(values)) = (images.shape.as_slice(), images.values) else {
-            return Err(Failure::input(format!("{place}: tensor `images` is not of type F32 with four axes")));
-        };
-        let ids = take_u32(&mut tensors, "ids", n, &place)?;
-        let labels = take_u32(&mut tensors, "labels", n, &place)?;
-        let agree = ids.iter().zip(&labels).zip(&self.images).all(|((&id, &label), entry)| id == entry.id && label == entry.label);
-        if count != n || !agree {
-            return Err(Failure::input(format!("{place}: its images are not those of `{IMAGES}`")));
+        self.kept(ADVERSARIAL)
+    }
+
+    /// Reads the images in the file `name`: [`ADVERSARIAL`], [`MINIMAL`] or [`TARGETED`].
+    ///
+    /// # Errors
+    /// As [`Evidence::adversarial`].
+    pub fn kept(&self, name: &str) -> Result<Adversarial, Failure> {
+        let path = self.folder.file(name)?;
+        let kept = Adversarial::read(path)?;
+        let agree =
+            kept.ids.iter().zip(&kept.labels).zip(&self.images).all(|((&id, &label), entry)| id == entry.id && label == entry.label);
+        if kept.ids.len() != self.images.len() || !agree {
+            return Err(Failure::input(format!("{}: its images are not those of `{IMAGES}`", path.display())));
         }
-        Ok(Adversarial { shape: [c, h, w], images: values, ids, labels })
+        Ok(kept)
     }
 }
 
-/// Writes evidence into the folder `dir`.
+/// Writes header and entries into the folder `dir`; the images come through [`AdversarialWriter`].
+///
+/// # Errors
+/// [`Failure::Internal`] when the parts disagree in number, [`Failure::Io`] when a file can't be written.
+pub fn write_entries(dir: &Path, header: &EvidenceHeader, images: &[ImageEvidence]) -> Result<(), Failure> {
+    if header.images != images.len() {
+        return Err(Failure::internal("evidence with parts of different lengths"));
+    }
+    rows::write(&dir.join(IMAGES), header, images)?;
+    write_json(&dir.join(HEADER), header)
+}
+
+/// Writes whole evidence into the folder `dir`.
 ///
 /// # Errors
 /// [`Failure::Internal`] when the parts disagree in number, [`Failure::Io`] when a file can't be written.
 pub fn write_evidence(dir: &Path, header: &EvidenceHeader, images: &[ImageEvidence], adversarial: &Adversarial) -> Result<(), Failure> {
-    if header.images != images.len() || adversarial.ids.len() != images.len() {
+    if adversarial.ids.len() != images.len() {
         return Err(Failure::internal("evidence with parts of different lengths"));
     }
-    let [c, h, w] = adversarial.shape;
-    let tensors = [
-        NamedTensor { name: "images".to_owned(), shape: vec![images.len(), c, h, w], values: Values::F32(adversarial.images.clone()) },
-        from_u32("ids", &adversarial.ids),
-        from_u32("labels", &adversarial.labels),
-    ];
-    write_tensors(&dir.join(ADVERSARIAL), &tensors, &BTreeMap::new())?;
-    write_json_lines(&dir.join(IMAGES), images)?;
-    write_json(&dir.join(HEADER), header)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Norm, SCHEMA};
-    use planish_contract::Fraction;
-
-    fn sample() -> (EvidenceHeader, Vec<ImageEvidence>, Adversarial) {
-        let header = EvidenceHeader {
-            schema: SCHEMA,
-            dataset: "fashion-mnist".into(),
-            threat: Threat { norm: Norm::Linf, eps: Fraction(0.1) },
-            split: SplitName::Test,
-            images: 1,
-            attacks: vec![AttackSummary {
-                name: "pgd".into(),
-                parameters: serde_json::json!({ "steps": 20 }),
-                goal: "untargeted".into(),
-                gradients_per_image: 20,
-                robust_accuracy: 0.0,
-                broken: 1,
-            }],
-            clean_accuracy: 1.0,
-            robust_accuracy: 0.0,
-        };
-        let image = ImageEvidence {
-            id: 7,
-            label: 3,
-            clean_prediction: 3,
-            clean_margin: 0.25,
-            attacked_prediction: 1,
-            attacked_margin: -0.5,
-            broken_by: Some(BrokenBy { attack: "pgd".into(), restart: 0, step: 20 }),
-            distance: 0.1,
-            robust: false,
-        };
-        let adversarial = Adversarial { shape: [1, 1, 2], images: vec![0.0, 1.0], ids: vec![7], labels: vec![3] };
-        (header, vec![image], adversarial)
-    }
-
-    #[test]
-    fn evidence_reads_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let (header, images, adversarial) = sample();
-        write_evidence(folder.path(), &header, &images, &adversarial).unwrap();
-        let evidence = Evidence::open(&Folder::open(folder.path()).unwrap()).unwrap();
-        assert_eq!((&evidence.header, &evidence.images), (&header, &images));
-        assert_eq!(evidence.adversarial().unwrap(), adversarial);
-    }
-
-    #[test]
-    fn parts_that_disagree_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut header, mut images, adversarial) = sample();
-        write_evidence(folder.path(), &header, &images, &adversarial).unwrap();
-        images[0].id = 8;
-        write_json_lines(&folder.path().join(IMAGES), &images).unwrap();
-        let open = || Evidence::open(&Folder::open(folder.path()).unwrap());
-        assert!(open().unwrap().adversarial().unwrap_err().to_string().contains("not those of"));
-        header.images = 2;
-        assert!(write_evidence(folder.path(), &header, &images, &adversarial).is_err());
-        write_json(&folder.path().join(HEADER), &header).unwrap();
-        assert!(open().unwrap_err().to_string().contains("1 entries, but the header speaks of 2"));
-    }
+    let mut writer = AdversarialWriter::create(&dir.join(ADVERSARIAL), adversarial.shape, &adversarial.ids, &adversarial.labels)?;
+    writer.append(&adversarial.images)?;
+    writer.finish()?;
+    write_entries(dir, header, images)
 }

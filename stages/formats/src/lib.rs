@@ -1,27 +1,34 @@
 //! The files that stages hand each other: their types, writers and checked readers.
 //!
-//! Tensors are safetensors, tables are JSON lines, everything else is JSON. Writers make the same
+//! Tensors are safetensors, tables are Parquet or JSON lines, everything else is JSON. Writers make the same
 //! bytes from the same values; readers refuse what is malformed with [`planish_contract::Failure::Input`]
 //! that names the file, and allocate no more than the file holds.
 
+pub mod adversarial;
 pub mod checkpoint;
 pub mod data_set;
 pub mod evidence;
 pub mod json;
 pub mod kinds;
 pub mod mapped;
+pub mod masking;
 pub mod onnx_model;
 pub mod pixels;
 pub mod tensors;
 pub mod threat;
 
 mod atomic;
+mod table;
 
+pub use adversarial::{Adversarial, AdversarialWriter};
 pub use checkpoint::{CheckpointFiles, HISTORY, HistoryRecord, NETWORK, Validation, WEIGHTS};
 pub use data_set::{DataSet, DataSetInfo, Source, Split, SplitName, write_data_set};
-pub use evidence::{Adversarial, AttackSummary, BrokenBy, Evidence, EvidenceHeader, ImageEvidence, write_evidence};
+pub use evidence::{
+    AttackSummary, BrokenBy, EVIDENCE_SCHEMA, Evidence, EvidenceHeader, ImageEvidence, Nearest, Targeted, write_entries, write_evidence,
+};
 pub use json::{read_json, read_json_lines, write_json, write_json_lines};
 pub use mapped::Mapped;
+pub use masking::{MaskingCheck, MaskingReport, Verdict};
 pub use onnx_model::{ModelInfo, OnnxModel, Parity};
 pub use pixels::Pixels;
 pub use tensors::{NamedTensor, Values, read_tensors, tensor_bytes, tensors_from_bytes, write_tensors};

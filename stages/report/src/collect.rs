@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use planish_contract::{Context, Coordinates, Failure, Gathered};
+use planish_formats::MaskingReport;
 use planish_formats::checkpoint::HistoryRecord;
 use planish_formats::evidence::{EvidenceHeader, ImageEvidence};
 
+use crate::marks;
 use crate::parameters::TableParameters;
 use crate::statistics::{half_width, mean_and_spread};
 use crate::table::{Cell, Column, Row, Table};
@@ -15,6 +17,7 @@ pub(crate) struct Evidence {
     pub(crate) coordinates: Coordinates,
     pub(crate) header: EvidenceHeader,
     pub(crate) images: Vec<ImageEvidence>,
+    pub(crate) masking: Option<MaskingReport>,
 }
 
 /// The training of one instance: forward+backward passes an image over all epochs.
@@ -29,7 +32,8 @@ pub(crate) fn read_evidence(context: &Context) -> Result<Vec<Evidence>, Failure>
     present
         .map(|(gathered, folder)| {
             let planish_formats::Evidence { header, images, .. } = planish_formats::Evidence::open(folder)?;
-            Ok(Evidence { coordinates: gathered.coordinates.clone(), header, images })
+            let masking = MaskingReport::open(folder)?;
+            Ok(Evidence { coordinates: gathered.coordinates.clone(), header, images, masking })
         })
         .collect()
 }
@@ -87,7 +91,13 @@ pub(crate) fn build(name: &str, parameters: &TableParameters, evidence: &[Eviden
         table.rows.push(row);
     }
     add_references(&mut table, parameters);
-    mark_order(&mut table, &column_labels);
+    marks::order(&mut table, &column_labels, &evidence);
+    for evidence in &evidence {
+        let place = label(&evidence.coordinates, &parameters.rows.axis).zip(label(&evidence.coordinates, &parameters.columns.axis));
+        if let Some(place) = place {
+            marks::evidence(&mut table, (&place.0, &place.1), evidence);
+        }
+    }
     note_counts(&mut table, &evidence);
     Ok(table)
 }
@@ -150,7 +160,7 @@ fn build_row(row_label: &str, parameters: &TableParameters, evidence: &[&Evidenc
     }
     for column in columns {
         let of_column = evidence.iter().filter(|e| label(&e.coordinates, &parameters.columns.axis).as_ref() == Some(column));
-        cells.push(cell(&of_column.map(|e| e.header.robust_accuracy).collect::<Vec<_>>()));
+        cells.push(cell(&of_column.map(|e| e.header.targeted_success().unwrap_or(e.header.robust_accuracy)).collect::<Vec<_>>()));
     }
     if parameters.worst_case && columns.len() > 1 {
         cells.push(cell(&worst_case(parameters, evidence, columns.len())));
@@ -220,25 +230,7 @@ fn add_references(table: &mut Table, parameters: &TableParameters) {
         cell.reference = Some(reference.value);
         cell.reference_label = Some(reference.certainty.word().to_owned());
         cell.difference = cell.ours.filter(|_| comparable).map(|ours| ours - reference.value);
-        cell.marks.push(mark);
-    }
-}
-
-/// A stronger attack (further right) that leaves more accuracy than a weaker one is suspect.
-fn mark_order(table: &mut Table, attacks: &[String]) {
-    let positions: Vec<usize> = attacks.iter().filter_map(|a| table.columns.iter().position(|c| c.label == *a)).collect();
-    for row in 0..table.rows.len() {
-        let mut weakest: Option<f64> = None;
-        for &column in &positions {
-            let Some(ours) = table.rows.get(row).and_then(|r| r.cells.get(column)).and_then(|c| c.ours) else { continue };
-            if weakest.is_some_and(|w| ours > w + 1e-9) {
-                let mark = table.mark("a stronger attack left more accuracy than a weaker one".to_owned());
-                if let Some(cell) = table.rows.get_mut(row).and_then(|r| r.cells.get_mut(column)) {
-                    cell.marks.push(mark);
-                }
-            }
-            weakest = Some(weakest.map_or(ours, |w| w.min(ours)));
-        }
+        cell.reference_mark = Some(mark);
     }
 }
 

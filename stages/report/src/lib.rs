@@ -8,6 +8,7 @@ mod collect;
 mod csv;
 mod figure;
 mod markdown;
+mod marks;
 pub mod page;
 mod parameters;
 mod stage;

@@ -57,7 +57,7 @@ fn ours(table: &Table, cell: &Cell) -> String {
     let decimals = table.decimals();
     let Some(ours) = cell.ours else { return "–".to_owned() };
     let spread = cell.spread.map_or(String::new(), |s| format!(" ± {s:.decimals$}"));
-    let marks: Vec<String> = if cell.reference.is_some() { Vec::new() } else { cell.marks.iter().map(|m| letter(*m)).collect() };
+    let marks: Vec<String> = cell.marks.iter().map(|m| letter(*m)).collect();
     format!("{ours:.decimals$}{spread}{}", superscript(&marks))
 }
 
@@ -65,7 +65,7 @@ fn reference(table: &Table, cell: &Cell) -> String {
     let decimals = table.decimals();
     let Some(value) = cell.reference else { return "–".to_owned() };
     let difference = cell.difference.map_or(String::new(), |d| format!(" ({d:+.decimals$})"));
-    let marks: Vec<String> = cell.marks.iter().map(|m| letter(*m)).collect();
+    let marks: Vec<String> = cell.reference_mark.iter().map(|m| letter(*m)).collect();
     format!("{value:.2}{difference}{}", superscript(&marks))
 }
 

@@ -96,6 +96,6 @@ fn page_cell(table: &Table, cell: &Cell) -> PageCell {
         reference: cell.reference.map_or(String::new(), |v| format!("{v:.2}")),
         label: cell.reference_label.clone().unwrap_or_default(),
         difference: cell.difference.map_or(String::new(), |v| format!("{v:+.decimals$}")),
-        marks: cell.marks.iter().map(|m| letter(*m)).collect::<Vec<_>>().join(", "),
+        marks: cell.marks.iter().chain(&cell.reference_mark).map(|m| letter(*m)).collect::<Vec<_>>().join(", "),
     }
 }

@@ -78,8 +78,10 @@ pub struct Cell {
     pub reference_label: Option<String>,
     /// Ours − reference, only where data set and threat model agree.
     pub difference: Option<f64>,
-    /// Indices of footnotes.
+    /// Indices of footnotes to our number.
     pub marks: Vec<usize>,
+    /// The index of the footnote to the reference.
+    pub reference_mark: Option<usize>,
 }
 
 /// A footnote.

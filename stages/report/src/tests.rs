@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use planish_contract::{Context, Coordinate, Coordinates, Failure, Folder, Gathered, Input, NoExecution, SilentHost, Stage};
-use planish_formats::{Adversarial, EvidenceHeader, HistoryRecord, ImageEvidence, Norm, SplitName, Threat, write_evidence};
+use planish_formats::{
+    Adversarial, EvidenceHeader, HistoryRecord, ImageEvidence, MaskingCheck, MaskingReport, Norm, SplitName, Threat, Verdict,
+    write_evidence,
+};
 
 use crate::{ReportParameters, ReportStage, page};
 
@@ -31,18 +34,25 @@ fn evidence(root: &Path, labels: &[(&str, &str)], clean: f64, robust: &[bool], e
             broken_by: None,
             distance: 0.05,
             robust: *robust,
+            robust_u8: None,
+            nearest: None,
+            targeted: None,
+            gradients: 0,
+            queries: 0,
         })
         .collect();
     let share = robust.iter().filter(|r| **r).count() as f64 / robust.len() as f64;
     let header = EvidenceHeader {
-        schema: planish_formats::SCHEMA,
+        schema: planish_formats::EVIDENCE_SCHEMA,
         dataset: "fashion-mnist".to_owned(),
         threat: Threat { norm: Norm::Linf, eps: planish_contract::Fraction(eps) },
+        bounds: Threat::BOX,
         split: SplitName::Test,
         images: images.len(),
         attacks: Vec::new(),
         clean_accuracy: clean,
         robust_accuracy: share,
+        robust_accuracy_u8: None,
     };
     let count = u32::try_from(images.len()).unwrap();
     let adversarial =
@@ -223,4 +233,20 @@ fn parameters_are_checked() {
     let mut value = parameters();
     value.tables.get_mut("main").unwrap().references[0].value = 254.0;
     assert_eq!(ReportStage::validate(&value).unwrap_err().path, ["tables", "main", "references"]);
+}
+
+#[test]
+fn evidence_is_marked_by_what_it_says_of_itself() {
+    let run = Run::new();
+    let at = |attack| evidence(run.root.path(), &[("method", "llr"), ("attack", attack)], 1.0, &[true, false], 0.1);
+    let (weak, strong) = (at("weak"), at("strong"));
+    let check = |name: &str, verdict| MaskingCheck { name: name.into(), verdict, value: 1.0, bound: 0.1, finding: "seen".into() };
+    let checks = vec![check("zero-gradients", Verdict::Failed), check("eps-sweep", Verdict::Passed)];
+    let report = MaskingReport { schema: planish_formats::SCHEMA, images: 16, checks };
+    planish_formats::write_json(&run.root.path().join("llr-weak/masking.json"), &report).unwrap();
+    let folder = |gathered: Gathered| Gathered { folder: Some(Folder::open(&run.root.path().join("llr-weak")).unwrap()), ..gathered };
+    let tables = run.with(&parameters(), vec![folder(weak), strong], Vec::new()).unwrap();
+    let markdown = text(&tables, "tables.md");
+    assert!(markdown.contains("| 50.0 [c] |") && markdown.contains("54.24 (-4.2) [a]"), "{markdown}");
+    assert_eq!(markdown.matches("signs of masked gradients (zero-gradients): the attacks may overstate robustness").count(), 1);
 }

@@ -81,6 +81,10 @@ impl Parameters {
             return Err(Invalid::at("batch_size", "0 images are no batch").hint("write at least 1"));
         }
         self.threat.check("threat")?;
+        if self.threat.norm != Norm::Linf {
+            let message = format!("training searches within linf balls, not {}", self.threat.norm);
+            return Err(Invalid::at("threat.norm", message).hint("write norm = \"linf\"; attacks take the other norms"));
+        }
         let momentum = self.statistics_momentum;
         if !(momentum > 0.0 && momentum <= 1.0) {
             return Err(Invalid::at("statistics_momentum", format!("{momentum} is not a share in (0, 1]")));

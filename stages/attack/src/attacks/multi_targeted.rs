@@ -5,9 +5,10 @@ use planish_nn::{Aim, StepSize, Surrogate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, RowLoss, climb};
-use crate::attack::{Attack, Case, Goal, Proposals, Round};
+use crate::ascent::{Ascent, climb};
+use crate::attack::{Attack, Case, Cost, Goal, Proposals, Round};
 use crate::optimizer::{Optimizer, Update};
+use crate::search::{RowLoss, uniform_start};
 
 /// For every wrong class, projected gradient ascent on its logit minus the true logit; an image falls when any wrong class wins
 /// (Gowal et al., arXiv 1910.09338; llr.md §5).
@@ -66,7 +67,7 @@ impl Default for MultiTargeted {
 }
 
 /// How many classes there are to aim at.
-fn targets(classes: usize) -> u32 {
+pub(super) fn targets(classes: usize) -> u32 {
     u32::try_from(classes.saturating_sub(1)).unwrap_or(u32::MAX).max(1)
 }
 
@@ -81,16 +82,16 @@ impl Attack for MultiTargeted {
         Goal::Untargeted
     }
 
+    fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
     fn rounds(&self, classes: usize) -> u32 {
-        self.restarts.saturating_mul(targets(classes))
+        targets(classes)
     }
 
-    fn restart(&self, round: u32, classes: usize) -> u32 {
-        round / targets(classes)
-    }
-
-    fn gradients(&self, classes: usize) -> u64 {
-        u64::from(self.steps) * u64::from(self.rounds(classes))
+    fn cost(&self, classes: usize) -> Cost {
+        Cost { gradients: u64::from(self.steps), queries: 1 }.times(u64::from(targets(classes)))
     }
 
     fn validate(&self) -> Result<(), Invalid> {
@@ -99,12 +100,11 @@ impl Attack for MultiTargeted {
     }
 
     fn propose(&self, round: &mut Round<'_>) -> Result<Proposals, Failure> {
-        let classes = round.victim.classes();
-        let (restart, rank) = (self.restart(round.number, classes), (round.number % targets(classes)) as usize);
+        let (restart, rank) = (round.restart, round.number as usize);
         // An image without a class of this rank aims at its own: a loss of zero everywhere.
         let aim = |case: &Case| Aim { label: case.label, target: case.rivals.get(rank).copied().unwrap_or(case.label) };
         let loss = RowLoss::Standard(Surrogate::LogitDifference, round.cases.iter().map(aim).collect());
-        let start = crate::ascent::uniform_start(round, "attack multi-targeted", |case| {
+        let start = uniform_start(round, "attack multi-targeted", |case| {
             vec![u64::from(restart), case.rivals.get(rank).copied().map_or(u64::MAX, u64::from)]
         });
         climb(round, Ascent { steps: self.steps, update: self.update(), start, loss })

@@ -5,10 +5,11 @@ use planish_nn::{Aim, StepSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, RowLoss, climb};
-use crate::attack::{Attack, Goal, Proposals, Round};
+use crate::ascent::{Ascent, climb};
+use crate::attack::{Attack, Cost, Goal, Proposals, Round};
 use crate::loss::Loss;
 use crate::optimizer::{Optimizer, Update};
+use crate::search::{RowLoss, Start, uniform_start};
 
 /// Projected gradient ascent on a loss from one or several starts (Madry et al., arXiv 1706.06083).
 ///
@@ -32,17 +33,6 @@ pub struct Pgd {
     pub decay: f64,
     /// Where it starts.
     pub start: Start,
-}
-
-/// Where an attack starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Start {
-    /// At a point drawn uniformly from the ball, then clipped to `[0,1]`.
-    #[default]
-    Uniform,
-    /// At the image itself; more than one restart would repeat the first.
-    Zero,
 }
 
 /// The parameters as they are written: defaults may depend on the optimiser.
@@ -100,7 +90,7 @@ impl Pgd {
 
     fn start(&self, round: &Round<'_>) -> Vec<f32> {
         match self.start {
-            Start::Uniform => crate::ascent::uniform_start(round, "attack pgd", |_| vec![u64::from(round.number)]),
+            Start::Uniform => uniform_start(round, "attack pgd", |_| vec![u64::from(round.restart)]),
             Start::Zero => round.images.to_vec(),
         }
     }
@@ -111,24 +101,21 @@ impl Attack for Pgd {
         Goal::Untargeted
     }
 
-    fn rounds(&self, _: usize) -> u32 {
+    fn restarts(&self) -> u32 {
         self.restarts
     }
 
-    fn restart(&self, round: u32, _: usize) -> u32 {
-        round
+    fn rounds(&self, _: usize) -> u32 {
+        1
     }
 
-    fn gradients(&self, _: usize) -> u64 {
-        u64::from(self.steps) * u64::from(self.restarts)
+    fn cost(&self, _: usize) -> Cost {
+        Cost { gradients: u64::from(self.steps), queries: 1 }
     }
 
     fn validate(&self) -> Result<(), Invalid> {
         crate::attack::check_budget(self.steps, self.restarts)?;
-        if self.start == Start::Zero && self.restarts > 1 {
-            return Err(Invalid::at("restarts", "restarts from the image itself all find the same")
-                .hint("use `start = \"uniform\"`, or one restart"));
-        }
+        self.start.check(self.restarts)?;
         self.update().validate()
     }
 

@@ -2,7 +2,7 @@
 
 use planish_attack::judge::Scorer;
 use planish_contract::Failure;
-use planish_formats::Split;
+use planish_formats::{Norm, Split};
 use planish_nn::{GradientPass, Stream, Victim};
 
 /// Logits `W x + b`, computed image by image.
@@ -60,6 +60,54 @@ impl Linear {
             lowest.sum::<f64>() + f64::from(self.bias[own]) - f64::from(self.bias[rival])
         };
         (0..self.classes).filter(|&class| class != own).map(worst).fold(f64::INFINITY, f64::min)
+    }
+
+    /// The distance in `norm` to the nearest image in `[0,1]` that is not classified as `label`, in f64; infinite where there is none. Every
+    /// pixel moves in the one direction that helps: by min(t, room) in L∞ and min(t·|w|, room) in L2 with the least t that suffices (by
+    /// bisection), and in L1 the pixels with the largest |w| first.
+    pub(crate) fn nearest(&self, image: &[f32], label: u32, norm: Norm) -> f64 {
+        let weight = |class: usize, pixel: usize| f64::from(self.weights[class * 16 + pixel]);
+        let own = label as usize;
+        let to = |rival: usize| {
+            let ways: Vec<(f64, f64)> = (0..16)
+                .map(|pixel| {
+                    let (w, x) = (weight(rival, pixel) - weight(own, pixel), f64::from(image[pixel]));
+                    (w.abs(), if w > 0.0 { 1.0 - x } else { x })
+                })
+                .collect();
+            let margin = |class: usize| (0..16).map(|p| weight(class, p) * f64::from(image[p])).sum::<f64>() + f64::from(self.bias[class]);
+            distance_to_cover(&ways, margin(own) - margin(rival), norm)
+        };
+        (0..self.classes).filter(|&class| class != own).map(to).fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// The least norm of lengths `l ≤ room` with Σ w·l = `gap`, over (w, room).
+fn distance_to_cover(ways: &[(f64, f64)], gap: f64, norm: Norm) -> f64 {
+    if ways.iter().map(|(w, room)| w * room).sum::<f64>() < gap {
+        return f64::INFINITY;
+    }
+    if norm == Norm::L1 {
+        let mut ways = ways.to_vec();
+        ways.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut left = gap;
+        let lengths = ways.iter().map(|(w, room)| {
+            let length = (left / w).clamp(0.0, *room);
+            left -= length * w;
+            length
+        });
+        return lengths.sum();
+    }
+    let lengths = |t: f64| ways.iter().map(move |(w, room)| if norm == Norm::Linf { t.min(*room) } else { (t * w).min(*room) });
+    let (mut low, mut high) = (0.0, 1e6);
+    for _ in 0..200 {
+        let middle = (low + high) / 2.0;
+        let covered: f64 = lengths(middle).zip(ways).map(|(length, (w, _))| length * w).sum();
+        if covered < gap { low = middle } else { high = middle }
+    }
+    match norm {
+        Norm::L2 => lengths(high).map(|l| l * l).sum::<f64>().sqrt(),
+        _ => lengths(high).fold(0.0, f64::max),
     }
 }
 

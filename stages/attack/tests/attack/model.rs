@@ -27,7 +27,11 @@ pub(crate) struct Golden(Vec<NamedTensor>);
 
 impl Golden {
     pub(crate) fn read() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/attack_pgd.safetensors");
+        Golden::open("attack_pgd")
+    }
+
+    pub(crate) fn open(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(format!("{name}.safetensors"));
         Golden(read_tensors(&path).unwrap())
     }
 

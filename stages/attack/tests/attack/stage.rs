@@ -109,6 +109,9 @@ fn evidence_is_complete_and_independent_of_the_batch() {
         assert!(widest <= EPS && (widest - entry.distance).abs() < 1e-12);
     }
 
+    let masking = planish_formats::MaskingReport::open(&first).unwrap().unwrap();
+    assert!(masking.is_clean() && masking.images == 16 && masking.checks.len() == 8, "{masking:?}");
+
     let other = tempfile::tempdir().unwrap();
     let second = attack(other.path(), inputs, (parameters(), json!({ "batch_size": 7, "device": "cpu" }))).unwrap();
     assert_eq!(bytes(&first), bytes(&second));
@@ -179,5 +182,5 @@ fn parameters_are_checked_at_plan_time() {
     let mut erased = <dyn erased_serde::Deserializer>::erase(json!({ "batch_size": 0 }));
     assert!(STAGE.prepare_execution(&mut erased).is_err());
     let members = <AttackStage as planish_contract::Stage>::members(&serde_json::from_value(parameters()).unwrap());
-    assert_eq!(members, ["planish_attack::attacks::multi_targeted", "planish_attack::attacks::pgd"]);
+    assert_eq!(members, ["multi_targeted", "pgd", "square"].map(|name| format!("planish_attack::attacks::{name}")));
 }
