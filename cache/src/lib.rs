@@ -27,6 +27,9 @@ mod error;
 mod fault;
 mod folders;
 mod fs;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod layout;
 mod lease;

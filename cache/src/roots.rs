@@ -235,7 +235,7 @@ fn line(instance: &str, key: &Key) -> String {
     format!("{key} {} {instance}\n", check(&key, &instance))
 }
 
-fn encode(title: &str, keys: &BTreeMap<String, Key>) -> Vec<u8> {
+pub(crate) fn encode(title: &str, keys: &BTreeMap<String, Key>) -> Vec<u8> {
     let lines = keys.iter().map(|(instance, key)| line(instance, key));
     let title = escape(title);
     let head = [format!("{HEADER}\n"), format!("{} {title}\n", check("title", &title))];
@@ -243,7 +243,7 @@ fn encode(title: &str, keys: &BTreeMap<String, Key>) -> Vec<u8> {
 }
 
 /// The root in `bytes` and how many lines it has; `name` stands for its title if that can't be read.
-fn decode(bytes: &[u8], name: String) -> (Root, usize) {
+pub(crate) fn decode(bytes: &[u8], name: String) -> (Root, usize) {
     let damaged = |title| (Root { title, damaged: true, ..Root::default() }, 0);
     let Ok(text) = std::str::from_utf8(bytes) else { return damaged(name) };
     let mut lines = text.split_inclusive('\n');

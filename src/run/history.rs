@@ -74,7 +74,8 @@ impl History {
         };
         let text = std::fs::read(empty.path(store)).unwrap_or_default();
         match serde_json::from_slice::<History>(&text) {
-            Ok(history) if history.schema == SCHEMA => History { touched: BTreeSet::new(), ..history },
+            // That of another pipeline, copied here, would be written back to that one's place.
+            Ok(history) if history.schema == SCHEMA && history.pipeline == empty.pipeline && history.profile == empty.profile => history,
             _ => empty,
         }
     }
@@ -173,5 +174,37 @@ impl History {
         store.write_atomic(&path, &text)?;
         self.touched.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use planish_cache::Digest;
+
+    use super::*;
+    use crate::run::tests::open;
+
+    /// Found by the fuzz target `run_records`.
+    #[test]
+    fn a_history_of_another_pipeline_or_profile_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let key = Key::new(Digest::of(b"key"));
+        let saved = |pipeline: &str, profile: Option<&str>| {
+            let mut history = History::load(&store, Path::new(pipeline), profile);
+            history.adopted("a", key, Reason::Unchanged);
+            history.save(&store).unwrap();
+            history.path(&store)
+        };
+        let is_settled = |pipeline: &str, profile: Option<&str>| History::load(&store, Path::new(pipeline), profile).is_settled("a", &key);
+        let other = saved("/other.toml", None);
+        for profile in [None, Some("quick")] {
+            let own = saved("/own.toml", profile);
+            assert!(is_settled("/own.toml", profile));
+            std::fs::copy(&other, &own).unwrap();
+            assert!(!is_settled("/own.toml", profile), "{profile:?}");
+            assert_eq!(saved("/own.toml", profile), own, "it is written where it is read");
+            assert!(is_settled("/own.toml", profile));
+        }
     }
 }

@@ -12,10 +12,11 @@ use std::path::Path;
 
 use crate::{Digest, StoreError, fs};
 
-const MAGIC: &[u8; 16] = b"planish parts 1\n";
+pub(crate) const MAGIC: &[u8; 16] = b"planish parts 1\n";
 const DIGEST: usize = 32;
 const PREFIX: usize = MAGIC.len() + 8;
-const RECORD: usize = 2 * DIGEST + 8;
+/// Bytes of one record.
+pub(crate) const RECORD: usize = 2 * DIGEST + 8;
 
 /// Where one value is in a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
