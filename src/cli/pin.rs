@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use planish_cache::StoreError;
+use planish_cache::{Store, StoreError};
 
 use crate::exit::Exit;
 use crate::run::Forecast;
-use crate::show::{self, RootView, Screen};
+use crate::show::{self, KeptView, RootView, Screen};
 
 use super::error::CommandError;
 use super::hooks::Hooks;
@@ -34,6 +34,9 @@ pub(super) struct UnpinArguments {
     name: String,
     #[command(flatten)]
     store: StoreArguments,
+    /// Answer in JSON: what is still kept
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn pin(arguments: &PinArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
@@ -55,9 +58,14 @@ pub(super) fn pin(arguments: &PinArguments, hooks: &Hooks<'_>, screen: Screen) -
             return Ok(Exit::Success);
         }
     }
-    let roots: Vec<RootView> = opened.store.roots()?.iter().map(RootView::new).collect();
-    screen.answer(&if arguments.json { show::json_answer("pin", serde_json::json!({ "kept": roots })) } else { show::roots(&roots) });
+    let view = kept(&opened.store)?;
+    screen.answer(&if arguments.json { show::json_answer("pin", &view) } else { show::roots(&view) });
     Ok(Exit::Success)
+}
+
+/// What keeps results from being collected now.
+fn kept(store: &Store) -> Result<KeptView, CommandError> {
+    Ok(KeptView { kept: store.roots()?.iter().map(RootView::new).collect() })
 }
 
 /// A bad name is a mistake on the command line.
@@ -74,5 +82,8 @@ pub(super) fn unpin(arguments: &UnpinArguments, screen: Screen) -> Result<Exit, 
         return Err(CommandError::usage(format!("there is no pin `{}`", arguments.name), "`planish pin` lists them"));
     }
     screen.say(&format!("`{}` is no longer kept from `planish gc`", arguments.name));
+    if arguments.json {
+        screen.answer(&show::json_answer("unpin", &kept(&store)?));
+    }
     Ok(Exit::Success)
 }

@@ -39,6 +39,14 @@ enum Subject {
     Log,
     /// The answer of `planish doctor --json`.
     Doctor,
+    /// The answer of `planish gc --json`.
+    Gc,
+    /// The answer of `planish verify --json`.
+    Verify,
+    /// The answer of `planish pin --json` and of `planish unpin --json`.
+    Pin,
+    /// The answer of `planish adopt --json`.
+    Adopt,
 }
 
 pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Screen) -> Exit {
@@ -53,6 +61,10 @@ pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Scr
         Subject::Graph => show::flat_schema::<show::GraphView>(),
         Subject::Log => show::answer_schema::<Vec<show::LogView>>(),
         Subject::Doctor => show::flat_schema::<show::DoctorView>(),
+        Subject::Gc => show::flat_schema::<show::CollectionView>(),
+        Subject::Verify => show::flat_schema::<show::VerificationView>(),
+        Subject::Pin => show::flat_schema::<show::KeptView>(),
+        Subject::Adopt => show::flat_schema::<show::AdoptionsView>(),
     };
     screen.answer(&show::pretty(&schema));
     Exit::Success

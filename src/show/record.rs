@@ -1,7 +1,9 @@
-//! `log --json`: where the log of an instance is, and what it says.
+//! What was recorded: the answers of `log --json` and `adopt --json`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::run::Adoption;
 
 /// The log of an instance.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -16,4 +18,13 @@ pub struct LogView {
     pub path: String,
     /// Its text so far; bytes that are not UTF-8 are replaced.
     pub text: String,
+}
+
+/// What `adopt` did.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct AdoptionsView {
+    /// The results of earlier code that are kept from now on.
+    pub adopted: Vec<Adoption>,
+    /// The adoptions that were taken back (`--undo`).
+    pub undone: Vec<Adoption>,
 }

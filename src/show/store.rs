@@ -1,11 +1,13 @@
-//! What became of the store: `gc`, `verify`, `pin`.
+//! What became of the store: `gc`, `verify`.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use planish_cache::{CollectOptions, Collected, Fault, Finding, Garbage, Removed, Repair, Root, Verified, VerifyProgress};
+use planish_cache::{CollectOptions, Collected, Fault, Finding, Garbage, Removed, Repair, Verified, VerifyProgress};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::kept::RootView;
 use super::listing::table;
 use super::{Screen, words};
 
@@ -14,54 +16,31 @@ const MOST: usize = 40;
 /// How often progress is said where no bar is shown.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// What keeps results from being collected.
-#[derive(Debug, Serialize)]
-pub struct RootView {
-    /// `plan` or `pin`.
-    kind: &'static str,
-    /// The pipeline file and profile, or the name of the pin.
-    name: String,
-    results: usize,
-    damaged: bool,
-}
-
-impl RootView {
-    /// The view of a root.
-    #[must_use]
-    pub fn new(root: &Root) -> Self {
-        let kind = if root.pinned { "pin" } else { "plan" };
-        RootView { kind, name: root.title.clone(), results: root.keys.len(), damaged: root.damaged }
-    }
-}
-
-/// What keeps results from being collected, a line each.
-#[must_use]
-pub fn roots(roots: &[RootView]) -> String {
-    let row = |root: &RootView| {
-        let state = if root.damaged { "damaged".to_owned() } else { words::count(root.results, "result") };
-        [root.kind.to_owned(), root.name.clone(), state]
-    };
-    if roots.is_empty() { "nothing is kept from `planish gc`\n".to_owned() } else { table(&roots.iter().map(row).collect::<Vec<_>>()) }
-}
-
 /// What a collection did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct CollectionView {
+    /// Whether nothing was removed, only looked for.
     dry_run: bool,
+    /// What was removed, or would be.
     removed: Vec<RemovedView>,
+    /// The bytes that this gives back.
     freed_bytes: u64,
     /// The size of the store afterwards.
     size_bytes: u64,
+    /// How many results stay.
     results_kept: usize,
     /// How many of those nothing reaches.
     results_unreached: usize,
     /// How many of those only running work needs.
     results_in_use: usize,
+    /// Whether the store is no larger than `--max-size` afterwards; true when no size was asked for.
     within_budget: bool,
+    /// What keeps results.
     kept: Vec<RootView>,
 }
 
-#[derive(Debug, Serialize)]
+/// One thing that was removed.
+#[derive(Debug, Serialize, JsonSchema)]
 struct RemovedView {
     /// `result`, `checkpoints`, `parts`, `damaged` or `orphans`.
     kind: &'static str,
@@ -69,6 +48,7 @@ struct RemovedView {
     name: Option<String>,
     /// The key of a result or of checkpoints, the digest of parts.
     key: Option<String>,
+    /// How many bytes that frees.
     bytes: u64,
     /// Seconds since it was last used.
     unused_seconds: u64,
@@ -158,28 +138,40 @@ impl CollectionView {
 }
 
 /// What a verification found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct VerificationView {
+    /// How many objects were read.
     objects: usize,
+    /// Their bytes.
     bytes: u64,
     /// How many results are intact.
     results: usize,
     /// How many sub-results are intact.
     parts: usize,
+    /// How many results are in a format of another planish; they are left alone.
     other_versions: usize,
+    /// Whether every fault was repaired.
     repaired: bool,
+    /// The faults.
     findings: Vec<FindingView>,
 }
 
-#[derive(Debug, Serialize)]
+/// One fault.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Fault")]
 struct FindingView {
+    /// `damaged-blob`, `unreadable-blob`, `damaged-entry`, `incomplete-result`, `lost-parts`, `unmarked-parts`, `damaged-memo`,
+    /// `damaged-snapshot` or `damaged-root`.
     fault: &'static str,
     /// The digest or key concerned.
     id: Option<String>,
+    /// It in words.
     message: String,
+    /// The file concerned.
     path: String,
     /// `set-aside`, `removed`, `rebuilt`, `left` or `failed`.
     repair: &'static str,
+    /// The repair in words.
     repair_message: String,
 }
 

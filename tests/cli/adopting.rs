@@ -22,7 +22,7 @@ fn bench() -> Bench {
 }
 
 /// Makes the result of `instance` one that other code made.
-fn age(bench: &Bench, instance: &str) {
+pub(crate) fn age(bench: &Bench, instance: &str) {
     let store = Store::open(&bench.path(".planish")).unwrap();
     let mut entry = store.entries().unwrap().map(Result::unwrap).find(|entry| entry.instance == instance).unwrap();
     assert!(store.withdraw(&entry.key).unwrap());

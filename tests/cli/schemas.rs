@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::adopting::age;
 use crate::bench::{Bench, shell};
 use crate::validator::refusal;
 
@@ -65,6 +66,55 @@ fn every_answer_agrees_with_its_schema() {
         }
         assert_eq!(bench.planish(&["run"]).code, 1);
     }
+}
+
+/// Whether an answer agrees with its schema, and would not with `field` of another type.
+#[track_caller]
+fn agrees(of: &str, answer: &str, field: &str) -> Value {
+    let schema = current(of);
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    assert_eq!(refusal(&schema, &answer), None, "{of}: {answer:#}");
+    assert_eq!(answer["schema"], 1);
+    for other in [Value::from("nothing"), serde_json::json!([{}])] {
+        let mut changed = answer.clone();
+        changed[field] = other;
+        assert!(refusal(&schema, &changed).is_some(), "{of}");
+    }
+    let mut missing = answer.clone();
+    missing.as_object_mut().unwrap().remove(field).unwrap();
+    assert!(refusal(&schema, &missing).is_some(), "{of}");
+    answer
+}
+
+#[test]
+fn answers_about_the_store_agree_with_their_schemas() {
+    let bench = bench();
+    assert_eq!(bench.planish(&["run"]).code, 1);
+    let kept = agrees("pin", &bench.ok(&["pin", "mine", "a", "--json"]).out, "kept");
+    assert_eq!((kept["command"].as_str(), kept["kept"].as_array().unwrap().len()), (Some("pin"), 2));
+    let kept = agrees("pin", &bench.ok(&["unpin", "mine", "--json"]).out, "kept");
+    assert_eq!((kept["command"].as_str(), kept["kept"].as_array().unwrap().len()), (Some("unpin"), 1));
+
+    age(&bench, "a[word=one]");
+    let answer = agrees("adopt", &bench.ok(&["adopt", "a", "--because", "a name", "--json"]).out, "adopted");
+    assert_eq!((&answer["adopted"][0]["because"], &answer["undone"]), (&"a name".into(), &Value::Array(Vec::new())));
+    let answer = agrees("adopt", &bench.ok(&["adopt", "a", "--undo", "--json"]).out, "undone");
+    assert_eq!(answer["undone"][0]["instance"], "a[word=one]");
+    let none = bench.planish(&["adopt", "c", "--undo", "--json"]);
+    assert_eq!((none.code, none.out.as_str()), (2, ""));
+
+    bench.write("f", "g\n");
+    assert_eq!(bench.planish(&["run"]).code, 1);
+    for arguments in [&["gc", "--dry-run", "--json"][..], &["gc", "--json"]] {
+        let answer = agrees("gc", &bench.ok(arguments).out, "removed");
+        assert_eq!(answer["dry_run"], arguments.contains(&"--dry-run"));
+        assert!(!answer["removed"].as_array().unwrap().is_empty());
+    }
+    assert_eq!(agrees("verify", &bench.ok(&["verify", "--json"]).out, "findings")["findings"], Value::Array(Vec::new()));
+    std::fs::write(bench.path(".planish/snapshot"), "damaged").unwrap();
+    let said = bench.planish(&["verify", "--json"]);
+    let answer = agrees("verify", &said.out, "findings");
+    assert_eq!((said.code, &answer["findings"][0]["repair"], &answer["repaired"]), (4, &"rebuilt".into(), &true.into()));
 }
 
 #[cfg(feature = "ml")]
