@@ -146,6 +146,13 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
+    /// A run by an executable with this code.
+    #[cfg(test)]
+    pub(super) fn with_fingerprints(mut self, fingerprints: crate::fingerprint::Fingerprints<'a>) -> Self {
+        self.resolver = self.resolver.with_fingerprints(fingerprints);
+        self
+    }
+
     /// Runs to the end. Only a store that can't be written ends it early; then workers that still run are killed.
     ///
     /// # Errors

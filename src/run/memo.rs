@@ -8,7 +8,7 @@ use planish_cache::{Digest, Parts};
 use planish_contract::{Host, PartKey, Progress};
 use serde_json::{Value, json};
 
-use crate::fingerprint;
+use crate::fingerprint::COMPILED;
 
 use super::host::WorkerHost;
 use super::machine;
@@ -66,7 +66,7 @@ impl<'a> StageHost<'a> {
 
     /// The key in the store; `None` when the code of a member that was named is not known, so that its edits would go unnoticed.
     fn digest(&self, key: &PartKey<'_>, state: &mut State) -> Option<Digest> {
-        if let Some(unknown) = key.members.iter().find(|member| fingerprint::member(member).is_none()) {
+        if let Some(unknown) = key.members.iter().find(|member| COMPILED.member(member).is_none()) {
             if !state.complained {
                 state.complained = true;
                 self.worker.log(&format!("the memo is not used: it is asked for `{unknown}`, and there is no such family member"));
@@ -74,7 +74,7 @@ impl<'a> StageHost<'a> {
             return None;
         }
         let members = key.members.iter().copied().chain(self.members.iter().map(String::as_str));
-        let code = fingerprint::code(self.package, members);
+        let code = COMPILED.of(self.package, members);
         let mut hasher = blake3::Hasher::new();
         let mut list = |texts: &mut dyn Iterator<Item = &[u8]>| {
             let texts: Vec<&[u8]> = texts.collect();

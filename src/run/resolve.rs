@@ -7,7 +7,7 @@ use planish_cache::{Digest, Key, Store, StoreError};
 use planish_contract::{Context, Failure};
 use serde_json::{Map, Value};
 
-use crate::fingerprint;
+use crate::fingerprint::{COMPILED, Fingerprints};
 use crate::key::{FORMAT_VERSION, InputPart, KeyParts, key};
 use crate::plan::{Instance, Plan, PlannedFile, PlannedInput, PlannedSource};
 
@@ -64,6 +64,7 @@ impl From<ResolveError> for Failed {
 pub struct Resolver<'a> {
     plan: &'a Plan,
     store: &'a Store,
+    fingerprints: Fingerprints<'a>,
     members: BTreeMap<Digest, Vec<String>>,
     files: BTreeMap<PathBuf, Option<Digest>>,
 }
@@ -72,7 +73,14 @@ impl<'a> Resolver<'a> {
     /// Keys for the instances of `plan` with results in `store`.
     #[must_use]
     pub fn new(plan: &'a Plan, store: &'a Store) -> Self {
-        Resolver { plan, store, members: BTreeMap::new(), files: BTreeMap::new() }
+        Resolver { plan, store, fingerprints: COMPILED, members: BTreeMap::new(), files: BTreeMap::new() }
+    }
+
+    /// Keys as an executable with this code would make them.
+    #[cfg(test)]
+    pub(crate) fn with_fingerprints(mut self, fingerprints: Fingerprints<'a>) -> Self {
+        self.fingerprints = fingerprints;
+        self
     }
 
     /// The files from outside and their content as it entered keys; `None` for one that changed in between.
@@ -129,7 +137,7 @@ impl<'a> Resolver<'a> {
         for digest in inputs.values().flatten().filter_map(|part| part.digest) {
             members.extend_from_slice(self.members(digest)?);
         }
-        Ok(fingerprint::code(instance.package, members.iter().map(String::as_str)))
+        Ok(self.fingerprints.of(instance.package, members.iter().map(String::as_str)))
     }
 
     /// The family members that an artifact names.
