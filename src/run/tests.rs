@@ -1,6 +1,8 @@
 //! Tests of workers and the dispatcher together, in one process: stages run in threads.
 
 mod dispatching;
+mod edits;
+mod keys;
 mod memo;
 mod performing;
 mod readers;

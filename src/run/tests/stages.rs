@@ -16,6 +16,9 @@ struct Write;
 #[serde(deny_unknown_fields)]
 struct Text {
     text: String,
+    /// Family members that the output names.
+    #[serde(default)]
+    declares: Vec<String>,
 }
 
 impl Stage for Write {
@@ -36,6 +39,9 @@ impl Stage for Write {
         }
         context.host.progress(Progress { done: 1, total: 1, text: "written".to_owned() });
         context.host.provenance("device", "cpu".into());
+        for member in &parameters.declares {
+            context.declare_member("out", member)?;
+        }
         let path = context.output("out").join("text");
         std::fs::write(&path, text).map_err(|e| Failure::io(&path, e))
     }
