@@ -114,3 +114,58 @@ fn what_joins_the_key_on_request_counts_and_resources_do_not() {
     bench.ok(&["run"]).counts(1, 0);
     assert_eq!(bench.read("ran"), "ran\nran\n");
 }
+
+#[test]
+fn a_renamed_variant_is_a_hit_and_its_stage_never_learns_its_name() {
+    let text = |label: &str| {
+        shell("a", "env > {outputs.out}/x; echo ran >> @/ran", &format!("[stages.a.matrix.word]\n{label} = {{ environment.WORD = \"1\" }}"))
+            + &shell("b", "cat {inputs.a}/x > {outputs.out}/x", "inputs.a = \"a\"")
+            + &shell("all", "cp {inputs.b}/gathered.json {outputs.out}/x", "inputs.b = [\"b\"]")
+    };
+    let bench = Bench::new(&text("former"));
+    bench.ok(&["run"]).counts(0, 3);
+    assert!(!bench.result("a[word=former]", "out/x").contains("former"));
+    bench.pipeline(&text("latter"));
+    // Only what gathers is told of labels.
+    bench.ok(&["run"]).counts(2, 1);
+    assert_eq!(bench.read("ran"), "ran\n");
+    assert!(bench.result("all", "out/x").contains("latter"));
+    bench.pipeline(&text("former"));
+    bench.ok(&["run"]).counts(3, 0);
+}
+
+#[test]
+fn files_count_by_their_content_wherever_they_lie() {
+    let stage = |file: &str| shell("a", "cat {files.f} > {outputs.out}/x", &format!("files.f = \"{file}\""));
+    let bench = Bench::new(&stage("one/f"));
+    for folder in ["one", "two"] {
+        std::fs::create_dir(bench.path(folder)).unwrap();
+        bench.write(&format!("{folder}/f"), "text");
+    }
+    bench.ok(&["run"]).counts(0, 1);
+    bench.pipeline(&stage("two/f"));
+    bench.ok(&["run"]).counts(1, 0);
+    bench.write("two/f", "other text");
+    bench.ok(&["run"]).counts(0, 1);
+    bench.pipeline(&stage("one/f"));
+    bench.ok(&["run"]).counts(1, 0);
+}
+
+#[test]
+fn an_upstream_rerun_that_changes_one_output_reruns_only_those_who_read_it() {
+    let two = |right: &str| {
+        format!(
+            "[stages.two]\nrun = \"command\"\nparams.outputs = [\"left\", \"right\"]\nparams.environment.RIGHT = \"{right}\"\n\
+             params.command = [\"sh\", \"-c\", 'echo l > {{outputs.left}}/x; echo $RIGHT > {{outputs.right}}/x']\n"
+        )
+    };
+    let readers: String =
+        ["left", "right"].iter().map(|name| shell(name, "cp {inputs.i}/x {outputs.out}/", &format!("inputs.i = \"two:{name}\""))).collect();
+    let bench = Bench::new(&(two("1") + &readers));
+    bench.ok(&["run"]).counts(0, 3);
+    bench.pipeline(&(two("2") + &readers));
+    bench.ok(&["run"]).counts(1, 2);
+    assert_eq!((bench.result("left", "out/x"), bench.result("right", "out/x")), ("l\n".to_owned(), "2\n".to_owned()));
+    bench.pipeline(&(two("1") + &readers));
+    bench.ok(&["run"]).counts(3, 0);
+}

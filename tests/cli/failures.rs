@@ -116,4 +116,11 @@ fn an_optional_gather_goes_on_without_what_failed() {
     said.counts(0, 2);
     // Without a result of `one[seed=s1]`, what gathers it is not what a run would make if there were one.
     assert!(bench.ok(&["plan"]).out.contains("depends"));
+    let gathered: serde_json::Value = serde_json::from_str(&bench.result("all", "out/gathered.json")).unwrap();
+    let listed = gathered.as_array().unwrap();
+    assert_eq!(
+        (listed.len(), &listed[1]["coordinates"]["seed"]["label"], listed[1]["folder"].is_null()),
+        (2, &"s1".into(), true),
+        "{gathered}"
+    );
 }
