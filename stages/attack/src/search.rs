@@ -12,12 +12,15 @@ use crate::attack::{Case, Proposals, Round};
 /// It is more than victim and judge may differ by, so that the judge seldom refutes what ended a search.
 pub const HEADROOM: f64 = 2e-3;
 
+/// A loss of the image with an index into the round and its logits, which writes its derivative with respect to them into the last argument.
+pub type OtherLoss<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f32 + 'a;
+
 /// The loss to maximise.
 pub enum RowLoss<'a> {
     /// A standard loss, and the aim of each image of the round; the quick way, as the victim computes it beside the network.
     Standard(Surrogate, Vec<Aim>),
-    /// Any other: index of the image in the round, its logits, where to write the derivative.
-    Other(&'a dyn Fn(usize, &[f32], &mut [f32]) -> f32),
+    /// Any other.
+    Other(&'a OtherLoss<'a>),
 }
 
 impl RowLoss<'_> {

@@ -38,7 +38,7 @@ impl Ball {
         }
     }
 
-    fn project_sum(&self, adversarial: &mut [f32], original: &[f32]) {
+    fn project_sum(self, adversarial: &mut [f32], original: &[f32]) {
         for (a, x) in adversarial.iter_mut().zip(original) {
             *a = if a.is_nan() { *x } else { a.clamp(-1e6, 1e6) };
         }
@@ -46,7 +46,7 @@ impl Ball {
         let distance = self.distance(adversarial, original);
         if distance <= eps {
             // Clipping brings every pixel nearer to the original.
-            adversarial.iter_mut().for_each(|a| *a = a.clamp(0.0, 1.0));
+            clip_to_box(adversarial);
             return;
         }
         if self.norm == Norm::L1 {
@@ -54,7 +54,7 @@ impl Ball {
         } else {
             scale(adversarial, original, eps / distance);
         }
-        adversarial.iter_mut().for_each(|a| *a = a.clamp(0.0, 1.0));
+        clip_to_box(adversarial);
         // Rounding to 32 bits can leave the point outside by a little; then it shrinks by as little until it is inside.
         let mut slack = 1e-7;
         while self.distance(adversarial, original) > eps {
@@ -103,6 +103,12 @@ impl Ball {
         };
         self.project(&mut start, original);
         start
+    }
+}
+
+fn clip_to_box(image: &mut [f32]) {
+    for pixel in image {
+        *pixel = pixel.clamp(0.0, 1.0);
     }
 }
 

@@ -59,17 +59,13 @@ impl Deepfool {
 fn to_boundary(norm: Norm, gap: f64, gradient: &[f32]) -> (f64, Vec<f64>) {
     const NUDGE: f64 = 1e-4;
     let sum = |value: fn(f64) -> f64| gradient.iter().map(|&g| value(f64::from(g))).sum::<f64>();
-    match norm {
-        Norm::L2 => {
-            let length = sum(|g| g * g).sqrt().max(1e-12);
-            (gap / length, gradient.iter().map(|&g| (gap / length + NUDGE) * f64::from(g) / length).collect())
-        }
-        _ => {
-            let length = sum(f64::abs).max(1e-12);
-            let sign = |g: f32| if g == 0.0 { 0.0 } else { f64::from(g.signum()) };
-            (gap / length, gradient.iter().map(|&g| (gap / length + NUDGE) * sign(g)).collect())
-        }
+    if norm == Norm::L2 {
+        let length = sum(|g| g * g).sqrt().max(1e-12);
+        return (gap / length, gradient.iter().map(|&g| (gap / length + NUDGE) * f64::from(g) / length).collect());
     }
+    let length = sum(f64::abs).max(1e-12);
+    let sign = |g: f32| if g == 0.0 { 0.0 } else { f64::from(g.signum()) };
+    (gap / length, gradient.iter().map(|&g| (gap / length + NUDGE) * sign(g)).collect())
 }
 
 impl Attack for Deepfool {

@@ -48,7 +48,7 @@ pub enum Target {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetedLoss {
-    /// z_t − z_y.
+    /// `z_t − z_y`.
     #[default]
     LogitDifference,
     /// The logarithm of the target's probability.
@@ -146,7 +146,9 @@ impl Attack for RandomTargeted {
         let towards = |row: usize, logits: &[f32], slope: &mut [f32]| {
             let target = cases.get(row).and_then(|case| case.target).unwrap_or_default();
             let loss = Surrogate::CrossEntropy.value(logits, Aim::away_from(target), slope);
-            slope.iter_mut().for_each(|s| *s = -*s);
+            for entry in slope.iter_mut() {
+                *entry = -*entry;
+            }
             -loss
         };
         let loss = match self.loss {

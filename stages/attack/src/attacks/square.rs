@@ -83,7 +83,7 @@ impl Attack for Square {
         let mut streams: Vec<Stream> = round.cases.iter().map(|case| round.stream("attack square", case, &key)).collect();
         let mut best = Vec::with_capacity(round.images.len());
         for (row, stream) in streams.iter_mut().enumerate() {
-            best.extend(windows.start(round.ball, stream, slice(round.images, row, pixels)));
+            best.extend(windows.start(*round.ball, stream, slice(round.images, row, pixels)));
         }
         let mut search = Search::new(round, best.clone())?;
         let logits = search.logits(round, &best)?;
@@ -98,7 +98,7 @@ impl Attack for Square {
             for &row in &search.active {
                 let Some(stream) = streams.get_mut(row) else { continue };
                 let (original, kept) = (slice(round.images, row, pixels), slice(&best, row, pixels));
-                slice_mut(&mut tried, row, pixels).copy_from_slice(&windows.replace(round.ball, stream, (original, kept), share));
+                slice_mut(&mut tried, row, pixels).copy_from_slice(&windows.replace(*round.ball, stream, (original, kept), share));
             }
             let logits = search.logits(round, &tried)?;
             let classes = round.victim.classes();

@@ -101,7 +101,7 @@ fn distance_to_cover(ways: &[(f64, f64)], gap: f64, norm: Norm) -> f64 {
     let lengths = |t: f64| ways.iter().map(move |(w, room)| if norm == Norm::Linf { t.min(*room) } else { (t * w).min(*room) });
     let (mut low, mut high) = (0.0, 1e6);
     for _ in 0..200 {
-        let middle = (low + high) / 2.0;
+        let middle = f64::midpoint(low, high);
         let covered: f64 = lengths(middle).zip(ways).map(|(length, (w, _))| length * w).sum();
         if covered < gap { low = middle } else { high = middle }
     }

@@ -48,7 +48,9 @@ impl Masked {
                 for row in logits.chunks_mut(self.inner.classes) {
                     let largest = row.iter().copied().fold(f32::MIN, f32::max);
                     let sum: f32 = row.iter().map(|z| (z - largest).exp()).sum();
-                    row.iter_mut().for_each(|z| *z = (*z - largest).exp() / sum);
+                    for z in row.iter_mut() {
+                        *z = (*z - largest).exp() / sum;
+                    }
                 }
             }
             Mask::Blind => logits.chunks_mut(self.inner.classes).for_each(|row| row[0] = 1e3),

@@ -83,14 +83,15 @@ impl Value {
             }
             Value::List(values) => {
                 let kind = values.first().map_or(STRUCT, Value::kind);
-                match u8::try_from(values.len()) {
-                    Ok(few @ 0..15) => out.push(few << 4 | kind),
-                    _ => {
-                        out.push(0xf0 | kind);
-                        varint(values.len() as u64, out);
-                    }
+                if values.len() < 15 {
+                    out.push((values.len() as u8) << 4 | kind);
+                } else {
+                    out.push(0xf0 | kind);
+                    varint(values.len() as u64, out);
                 }
-                values.iter().for_each(|value| value.write(out));
+                for value in values {
+                    value.write(out);
+                }
             }
             Value::Struct(fields) => {
                 let mut last = 0;
@@ -107,7 +108,7 @@ impl Value {
 }
 
 fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
 pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
@@ -147,7 +148,7 @@ impl<'a> Cursor<'a> {
 
     fn integer(&mut self) -> Option<i64> {
         let value = self.varint()?;
-        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+        Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
     /// The structure that stands here.

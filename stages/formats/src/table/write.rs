@@ -27,13 +27,13 @@ pub(crate) fn write(path: &Path, columns: &[Column], metadata: &BTreeMap<String,
 fn table(columns: &[Column], rows: usize, metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     let chunks: Vec<Value> = columns.iter().map(|column| chunk(column, rows, &mut bytes)).collect();
-    let group = Value::of([(1, Value::List(chunks)), (2, Value::Long((bytes.len() - MAGIC.len()) as i64)), (3, Value::Long(rows as i64))]);
-    let root = Value::of([(4, Value::text("evidence")), (5, Value::Int(columns.len() as i64))]);
+    let group = Value::of([(1, Value::List(chunks)), (2, Value::Long(long(bytes.len() - MAGIC.len()))), (3, Value::Long(long(rows)))]);
+    let root = Value::of([(4, Value::text("evidence")), (5, Value::Int(long(columns.len())))]);
     let pair = |(key, value): (&String, &String)| Value::of([(1, Value::text(key)), (2, Value::text(value))]);
     let footer = Value::of([
         (1, Value::Int(1)),
         (2, Value::List(std::iter::once(root).chain(columns.iter().map(element)).collect())),
-        (3, Value::Long(rows as i64)),
+        (3, Value::Long(long(rows))),
         (4, Value::List(vec![group])),
         (5, Value::List(metadata.iter().map(pair).collect())),
         (6, Value::text("planish")),
@@ -44,6 +44,11 @@ fn table(columns: &[Column], rows: usize, metadata: &BTreeMap<String, String>) -
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(MAGIC);
     bytes
+}
+
+/// A number of bytes or rows.
+fn long(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn physical(cells: &Cells) -> i64 {
@@ -69,30 +74,27 @@ fn element(column: &Column) -> Value {
 fn chunk(column: &Column, rows: usize, bytes: &mut Vec<u8>) -> Value {
     let start = bytes.len();
     let data = page(column);
-    let size = Value::Int(data.len() as i64);
+    let size = Value::Int(long(data.len()));
     let page_header = Value::of([
         (1, Value::Int(code::DATA_PAGE)),
         (2, size.clone()),
         (3, size),
-        (
-            5,
-            Value::of([(1, Value::Int(rows as i64)), (2, Value::Int(code::PLAIN)), (3, Value::Int(code::RLE)), (4, Value::Int(code::RLE))]),
-        ),
+        (5, Value::of([(1, Value::Int(long(rows))), (2, Value::Int(code::PLAIN)), (3, Value::Int(code::RLE)), (4, Value::Int(code::RLE))])),
     ]);
     page_header.write(bytes);
     bytes.extend_from_slice(&data);
-    let size = (bytes.len() - start) as i64;
+    let size = long(bytes.len() - start);
     let facts = Value::of([
         (1, Value::Int(physical(&column.cells))),
         (2, Value::List(vec![Value::Int(code::PLAIN), Value::Int(code::RLE)])),
         (3, Value::List(vec![Value::text(column.name)])),
         (4, Value::Int(code::UNCOMPRESSED)),
-        (5, Value::Long(rows as i64)),
+        (5, Value::Long(long(rows))),
         (6, Value::Long(size)),
         (7, Value::Long(size)),
-        (9, Value::Long(start as i64)),
+        (9, Value::Long(long(start))),
     ]);
-    Value::of([(2, Value::Long(start as i64)), (3, facts)])
+    Value::of([(2, Value::Long(long(start))), (3, facts)])
 }
 
 /// A page's definition levels, where cells may be null, and its values.

@@ -40,7 +40,7 @@ pub(in crate::attacks) fn run(round: &mut Round<'_>, run: &Run<'_>) -> Result<Pr
         Start::Uniform => random_start(round, run.purpose),
     };
     let mut search = Search::new(round, start.clone())?;
-    let stages = stages(round.ball, run.steps);
+    let stages = stages(*round.ball, run.steps);
     let last = stages.len() - 1;
     for (number, (ball, steps)) in stages.into_iter().enumerate() {
         let shrunk = round.ball.norm == Norm::L1;
@@ -57,20 +57,20 @@ fn random_start(round: &Round<'_>, purpose: &str) -> Vec<f32> {
     let mut start = Vec::with_capacity(round.images.len());
     for (row, case) in round.cases.iter().enumerate() {
         let mut stream = round.stream(purpose, case, &[u64::from(round.restart), u64::from(round.number)]);
-        start.extend(step::start(round.ball, &mut stream, slice(round.images, row, round.pixels())));
+        start.extend(step::start(*round.ball, &mut stream, slice(round.images, row, round.pixels())));
     }
     start
 }
 
 /// The radii and numbers of steps: one, or in L1 three that shrink (`use_largereps` of the official code, which AutoAttack sets there).
-fn stages(ball: &Ball, steps: u32) -> Vec<(Ball, u32)> {
+fn stages(ball: Ball, steps: u32) -> Vec<(Ball, u32)> {
     if ball.norm != Norm::L1 {
-        return vec![(*ball, steps)];
+        return vec![(ball, steps)];
     }
     let early = steps.saturating_mul(3).div_ceil(10);
     let left = steps.saturating_sub(2 * early);
     let wide = |times: f64| Ball::new(ball.norm, f64::from(ball.eps) * times);
-    [(wide(3.0), early), (wide(2.0), early.min(steps - early.min(steps))), (*ball, left)]
+    [(wide(3.0), early), (wide(2.0), early.min(steps - early.min(steps))), (ball, left)]
         .into_iter()
         .filter(|(_, steps)| *steps > 0)
         .collect()
@@ -92,7 +92,7 @@ impl Stage {
     fn run(&self, round: &mut Round<'_>, search: &mut Search, (mut current, loss): (Vec<f32>, &RowLoss<'_>)) -> Result<Vec<f32>, Failure> {
         let pixels = search.pixels;
         let mut places: Vec<Place> = (0..round.cases.len())
-            .map(|row| Place::new(&self.ball, self.sparse_from_start, slice(&current, row, pixels), slice(round.images, row, pixels)))
+            .map(|row| Place::new(self.ball, self.sparse_from_start, slice(&current, row, pixels), slice(round.images, row, pixels)))
             .collect();
         let mut schedules: Vec<Schedule> = places.iter().map(|_| Schedule::new(self.ball.norm, self.steps, self.rho)).collect();
         for number in 0..=self.steps {
@@ -117,7 +117,7 @@ impl Stage {
                 place.arrive(value, slice(&pass.gradient, index, pixels));
                 schedule.note(number, value, place);
                 if !last {
-                    place.go(&self.ball, number, slice(round.images, row, pixels));
+                    place.go(self.ball, number, slice(round.images, row, pixels));
                 }
             }
             for (row, place) in places.iter().enumerate() {

@@ -9,7 +9,7 @@ fn first_step(norm: Norm) -> f32 {
 }
 
 /// Where a run starts: at distance ε in a random direction (projected in L1), clipped to `[0,1]`.
-pub(super) fn start(ball: &Ball, stream: &mut Stream, original: &[f32]) -> Vec<f32> {
+pub(super) fn start(ball: Ball, stream: &mut Stream, original: &[f32]) -> Vec<f32> {
     let direction: Vec<f32> = match ball.norm {
         Norm::Linf => original.iter().map(|_| stream.uniform(-1.0, 1.0)).collect(),
         Norm::L2 | Norm::L1 => original.iter().map(|_| stream.normal()).collect(),
@@ -21,7 +21,9 @@ pub(super) fn start(ball: &Ball, stream: &mut Stream, original: &[f32]) -> Vec<f
     };
     let mut start: Vec<f32> = original.iter().zip(&direction).map(|(x, d)| x + ball.eps * (d / (length + 1e-12))).collect();
     if ball.norm != Norm::L1 {
-        start.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
+        for x in &mut start {
+            *x = x.clamp(0.0, 1.0);
+        }
     }
     start
 }
@@ -48,7 +50,7 @@ pub(super) struct Place {
 
 impl Place {
     /// At `x`; `sparse_from_start` tells how a step in L1 chooses its pixels at first: as many as differ there, or a fifth.
-    pub(super) fn new(ball: &Ball, sparse_from_start: bool, x: &[f32], original: &[f32]) -> Self {
+    pub(super) fn new(ball: Ball, sparse_from_start: bool, x: &[f32], original: &[f32]) -> Self {
         let (share, changed) = if sparse_from_start {
             let changed = differing(x, original);
             (changed / x.len().max(1) as f32 / 1.5, changed)
@@ -108,7 +110,7 @@ impl Place {
     }
 
     /// Makes step `number` (from 0): three quarters of a projected step and a quarter of the last move; the first step is whole.
-    pub(super) fn go(&mut self, ball: &Ball, number: u32, original: &[f32]) {
+    pub(super) fn go(&mut self, ball: Ball, number: u32, original: &[f32]) {
         let share = if number > 0 { 0.75 } else { 1.0 };
         let last: Vec<f32> = self.x.iter().zip(&self.old).map(|(x, old)| x - old).collect();
         self.old.clone_from(&self.x);
@@ -139,15 +141,15 @@ impl Place {
         let at = (((1.0 - self.share) * count as f32).max(0.0) as usize).min(count.saturating_sub(1));
         sizes.sort_unstable_by(f32::total_cmp);
         let least = sizes.get(at).copied().unwrap_or_default();
-        let moves = |g: f32| if g.abs() >= least { sign(g) } else { 0.0 };
-        let moved = self.gradient.iter().filter(|g| moves(**g) != 0.0).count() as f32;
-        self.x.iter_mut().zip(&self.gradient).for_each(|(x, g)| *x += self.step * moves(*g) / (moved + 1e-10));
+        let direction = |g: f32| if g.abs() >= least { sign(g) } else { 0.0 };
+        let moved = self.gradient.iter().filter(|g| direction(**g) != 0.0).count() as f32;
+        self.x.iter_mut().zip(&self.gradient).for_each(|(x, g)| *x += self.step * direction(*g) / (moved + 1e-10));
     }
 }
 
 /// In how many pixels two images differ.
 fn differing(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).filter(|(a, b)| a != b).count() as f32
+    a.iter().zip(b).filter(|(a, b)| a.to_bits() != b.to_bits()).count() as f32
 }
 
 /// The sign; 0 of 0.

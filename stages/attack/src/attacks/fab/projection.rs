@@ -98,7 +98,7 @@ mod tests {
         };
         let (mut low, mut high) = (0.0, 1e3);
         for _ in 0..200 {
-            let middle = (low + high) / 2.0;
+            let middle = f64::midpoint(low, high);
             if inner(at(middle).into_iter(), w).abs() < gap.abs() { low = middle } else { high = middle }
         }
         at(high)

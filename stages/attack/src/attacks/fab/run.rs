@@ -73,7 +73,7 @@ impl Run {
         let pixels = round.pixels();
         let random = |(row, case): (usize, &Case)| {
             let mut stream = round.stream(self.purpose, case, &[u64::from(round.restart), u64::from(round.number)]);
-            half_way(round.ball, &mut stream, slice(round.images, row, pixels))
+            half_way(*round.ball, &mut stream, slice(round.images, row, pixels))
         };
         round.cases.iter().enumerate().flat_map(random).collect()
     }
@@ -139,7 +139,7 @@ fn length(norm: Norm, change: &[f64]) -> f64 {
     }
 }
 
-fn half_way(ball: &Ball, stream: &mut Stream, original: &[f32]) -> Vec<f32> {
+fn half_way(ball: Ball, stream: &mut Stream, original: &[f32]) -> Vec<f32> {
     let direction: Vec<f64> = match ball.norm {
         Norm::Linf => original.iter().map(|_| f64::from(stream.uniform(-1.0, 1.0))).collect(),
         Norm::L2 | Norm::L1 => original.iter().map(|_| f64::from(stream.normal())).collect(),

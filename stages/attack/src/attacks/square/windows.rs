@@ -32,13 +32,15 @@ impl Windows {
     }
 
     /// Where the search starts. L∞: vertical stripes of ±ε; otherwise a tiling of small bumps at distance ε.
-    pub(super) fn start(&self, ball: &Ball, stream: &mut Stream, original: &[f32]) -> Vec<f32> {
+    pub(super) fn start(&self, ball: Ball, stream: &mut Stream, original: &[f32]) -> Vec<f32> {
         let mut change = vec![0.0; original.len()];
         if self.norm == Norm::Linf {
             for channel in 0..self.channels {
                 for column in 0..self.width {
                     let value = self.eps * sign(stream);
-                    (0..self.height).for_each(|row| set(&mut change, self.at(channel, row, column), value));
+                    for row in 0..self.height {
+                        set(&mut change, self.at(channel, row, column), value);
+                    }
                 }
             }
         } else {
@@ -55,7 +57,7 @@ impl Windows {
     }
 
     /// The perturbation of `kept` with a square that covers `share` of the image replaced; never further than ε from the original.
-    pub(super) fn replace(&self, ball: &Ball, stream: &mut Stream, (original, kept): (&[f32], &[f32]), share: f64) -> Vec<f32> {
+    pub(super) fn replace(&self, ball: Ball, stream: &mut Stream, (original, kept): (&[f32], &[f32]), share: f64) -> Vec<f32> {
         let side = (share * self.area() as f64).sqrt();
         let most = self.height.min(self.width);
         if self.norm == Norm::Linf {
@@ -77,7 +79,7 @@ impl Windows {
     }
 
     /// L∞: the square of `kept` moves by ±2ε, one sign a channel, and is clipped to ±ε.
-    fn recolour(&self, ball: &Ball, stream: &mut Stream, (original, kept): (&[f32], &[f32]), window: Window) -> Vec<f32> {
+    fn recolour(&self, ball: Ball, stream: &mut Stream, (original, kept): (&[f32], &[f32]), window: Window) -> Vec<f32> {
         let mut image = kept.to_vec();
         for channel in 0..self.channels {
             let value = 2.0 * self.eps * sign(stream);
@@ -86,7 +88,9 @@ impl Windows {
                 let start = self.at(channel, row, window.left);
                 let cells = start..start + window.side.min(self.width - window.left);
                 if let (Some(moved), Some(original)) = (image.get_mut(cells.clone()), original.get(cells)) {
-                    moved.iter_mut().for_each(|pixel| *pixel += value);
+                    for pixel in moved.iter_mut() {
+                        *pixel += value;
+                    }
                     ball.project(moved, original);
                 }
             }
@@ -136,7 +140,9 @@ impl Windows {
         let mixed_norm = self.root(mixed.iter().map(|v| self.weight(*v)).sum());
         // The official code multiplies the weight by the number of channels in L1, and leaves the excess to the projection.
         let total = if self.norm == Norm::L2 { (left + in_both).sqrt() } else { (left + in_both) * self.channels as f64 };
-        second.iter().for_each(|&at| set(change, at, 0.0));
+        for &at in &second {
+            set(change, at, 0.0);
+        }
         for (&at, value) in first.iter().zip(mixed) {
             set(change, at, (value / (1e-12 + mixed_norm) * total) as f32);
         }
@@ -147,7 +153,7 @@ impl Windows {
     }
 
     /// The image at `change`: in L2 stretched to distance ε, in L1 projected; then clipped to `[0,1]`.
-    fn place(&self, ball: &Ball, original: &[f32], change: &[f32]) -> Vec<f32> {
+    fn place(&self, ball: Ball, original: &[f32], change: &[f32]) -> Vec<f32> {
         let factor = if self.norm == Norm::L2 { f64::from(self.eps) / (self.root(self.measure(change)) + 1e-12) } else { 1.0 };
         let mut image: Vec<f32> = original.iter().zip(change).map(|(x, d)| (f64::from(*x) + f64::from(*d) * factor) as f32).collect();
         ball.project(&mut image, original);
@@ -173,7 +179,9 @@ impl Windows {
         let (upper, lower) = (self.pyramid(side / 2, side), self.pyramid(side - side / 2, side));
         let mut bump: Vec<f64> = upper.into_iter().chain(lower.into_iter().map(|v| -v)).collect();
         let length = self.root(bump.iter().map(|v| self.weight(*v)).sum()).max(f64::MIN_POSITIVE);
-        bump.iter_mut().for_each(|v| *v /= length);
+        for value in &mut bump {
+            *value /= length;
+        }
         let transposed = stream.uniform(0.0, 1.0) > 0.5;
         let value = |at: usize| {
             let (row, column) = (at / side, at % side);
@@ -186,22 +194,22 @@ impl Windows {
     fn pyramid(&self, rows: usize, columns: usize) -> Vec<f64> {
         let power = if self.norm == Norm::L2 { 2 } else { 4 };
         let mut values = vec![0.0; rows * columns];
-        let (mut top, mut left) = ((rows / 2) as i64, (columns / 2) as i64);
+        let (top, left) = (rows / 2, columns / 2);
         for number in 0..(rows / 2 + 1).max(columns / 2 + 1) {
-            let side = 2 * number as i64 + 1;
             let height = 1.0 / ((number + 1) as f64).powi(power);
-            for row in top.max(0)..(top + side).min(rows as i64) {
-                for column in left.max(0)..(left + side).min(columns as i64) {
-                    if let Some(value) = values.get_mut(row as usize * columns + column as usize) {
+            for row in top.saturating_sub(number)..(top + number + 1).min(rows) {
+                for column in left.saturating_sub(number)..(left + number + 1).min(columns) {
+                    if let Some(value) = values.get_mut(row * columns + column) {
                         *value += height;
                     }
                 }
             }
-            (top, left) = (top - 1, left - 1);
         }
         let length = self.root(values.iter().map(|v| self.weight(*v)).sum());
         if length > 0.0 {
-            values.iter_mut().for_each(|v| *v /= length);
+            for value in &mut values {
+                *value /= length;
+            }
         }
         values
     }
@@ -254,10 +262,10 @@ mod tests {
             for (height, width) in [(8, 8), (4, 4), (9, 6), (3, 3), (1, 5)] {
                 let windows = Windows { norm, eps: ball.eps, channels: 2, height, width };
                 let original: Vec<f32> = (0..2 * height * width).map(|_| stream.uniform(0.0, 1.0)).collect();
-                let mut kept = windows.start(&ball, &mut stream, &original);
+                let mut kept = windows.start(ball, &mut stream, &original);
                 for share in [0.8, 0.4, 0.1, 0.01] {
                     assert!(ball.distance(&kept, &original) <= eps && kept.iter().all(|v| (0.0..=1.0).contains(v)), "{norm}");
-                    kept = windows.replace(&ball, &mut stream, (&original, &kept), share);
+                    kept = windows.replace(ball, &mut stream, (&original, &kept), share);
                 }
                 assert!(kept != original, "{norm} {height} {width}");
             }
