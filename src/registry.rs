@@ -15,6 +15,8 @@ static KINDS: &[&dyn AnyStage] = &[
     #[cfg(feature = "ml")]
     &std::marker::PhantomData::<planish_attack::AttackStage>,
     #[cfg(feature = "ml")]
+    &std::marker::PhantomData::<planish_landscape::LandscapeStage>,
+    #[cfg(feature = "ml")]
     &std::marker::PhantomData::<planish_report::ReportStage>,
 ];
 

@@ -16,9 +16,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("planish-train", &["planish-contract", "planish-formats", "planish-nn"]),
     ("planish-export", &["planish-contract", "planish-formats", "planish-nn", "planish-onnx"]),
     ("planish-attack", &["planish-contract", "planish-formats", "planish-nn", "planish-onnx"]),
+    ("planish-landscape", &["planish-contract", "planish-formats", "planish-nn"]),
     (
         "planish",
-        &["planish-cache", "planish-contract", "planish-data", "planish-train", "planish-export", "planish-attack", "planish-report"],
+        &[
+            "planish-cache",
+            "planish-contract",
+            "planish-data",
+            "planish-train",
+            "planish-export",
+            "planish-attack",
+            "planish-landscape",
+            "planish-report",
+        ],
     ),
 ];
 

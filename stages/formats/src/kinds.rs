@@ -10,5 +10,7 @@ pub const CHECKPOINT: Kind = Kind::new("checkpoint");
 pub const ONNX_MODEL: Kind = Kind::new("onnx-model");
 /// What attacks did to each image: see [`crate::evidence`].
 pub const EVIDENCE: Kind = Kind::new("evidence");
+/// What was measured of a loss landscape: see [`crate::measurement`].
+pub const MEASUREMENT: Kind = Kind::new("measurement");
 /// Tables and figures of a report.
 pub const TABLES: Kind = Kind::new("tables");

@@ -12,6 +12,7 @@ pub mod json;
 pub mod kinds;
 pub mod mapped;
 pub mod masking;
+pub mod measurement;
 pub mod onnx_model;
 pub mod pixels;
 pub mod tensors;
@@ -29,6 +30,7 @@ pub use evidence::{
 pub use json::{read_json, read_json_lines, write_json, write_json_lines};
 pub use mapped::Mapped;
 pub use masking::{MaskingCheck, MaskingReport, Verdict};
+pub use measurement::{Measurement, MeasurementHeader, Summary, write_measurement};
 pub use onnx_model::{ModelInfo, OnnxModel, Parity};
 pub use pixels::Pixels;
 pub use tensors::{NamedTensor, Values, read_tensors, tensor_bytes, tensors_from_bytes, write_tensors};

@@ -14,6 +14,7 @@ mod checkpoint;
 mod config;
 pub mod device;
 mod forward;
+mod hessian;
 mod kernels;
 pub mod loss;
 mod network;
