@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn what_a_process_holds_is_seen() {
         let before = used(&[getpgrp()]);
-        let held = vec![1_u8; 256 << 20];
+        let held = std::hint::black_box(vec![1_u8; 256 << 20]);
         let after = used(&[getpgrp()]);
         if let (Some(before), Some(after)) = (before.get(&getpgrp()), after.get(&getpgrp())) {
             assert!(after - before > 200 << 20, "{before} {after}");

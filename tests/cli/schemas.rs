@@ -150,7 +150,7 @@ mod pipelines {
             ("run = \"train\"", "run = \"trian\""),
             ("epochs = 10", "epoch = 10"),
             ("epochs = 10", "epochs = \"ten\""),
-            ("eps = 0.1", "eps = \"8/x\""),
+            ("\"linf\", eps = 0.1", "\"linf\", eps = \"8/x\""),
             ("objective.llr", "objective.lr"),
             ("lambda = 4.0", "lamda = 4.0"),
             ("inputs = { data = \"data\" }", "input = { data = \"data\" }"),
@@ -167,7 +167,7 @@ mod pipelines {
         let allowed = [
             ("objective.nominal = {}", "objective = \"nominal\""),
             ("epochs = 10", "epochs = 10\n\"optimizer.momentum\" = 0.8"),
-            ("eps = 0.1", "eps = \"8/255\""),
+            ("\"linf\", eps = 0.1", "\"linf\", eps = \"8/255\""),
             ("seed = [0]", "seed = [0, 1]\nepochs.short = { epochs = 2 }"),
             (
                 "inputs = { attacks = [\"attack\"]",

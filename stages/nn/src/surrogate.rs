@@ -9,10 +9,10 @@ pub enum Surrogate {
     CrossEntropy,
     /// The largest wrong logit minus the true one (Carlini and Wagner, arXiv 1608.04644, f₆ untruncated).
     Margin,
-    /// Difference of logits ratio: −(z_y − max over wrong classes) / (z_π1 − z_π3 + 1e-12), π the order of the logits from the
+    /// Difference of logits ratio: `−(z_y − max over wrong classes) / (z_π1 − z_π3 + 1e-12)`, π the order of the logits from the
     /// largest (Croce and Hein, arXiv 2003.01690, equation 6). Needs three classes.
     Dlr,
-    /// Towards class t: −(z_y − z_t) / (z_π1 − (z_π3 + z_π4) / 2 + 1e-12) (the same, equation 7). Needs four classes.
+    /// Towards class t: `−(z_y − z_t) / (z_π1 − (z_π3 + z_π4) / 2 + 1e-12)` (the same, equation 7). Needs four classes.
     TargetedDlr,
     /// The logit of class t minus the true one (Multi-Targeted: Gowal et al., arXiv 1910.09338; FAB: arXiv 1907.02044).
     LogitDifference,
@@ -138,7 +138,7 @@ fn difference(logits: &[f32], aim: Aim, slope: &mut [f32]) -> f32 {
     (at(logits, aim.target) - at(logits, aim.label)) as f32
 }
 
-/// (z_t − z_y) over the weighted sum of the `scale` classes.
+/// `z_t − z_y` over the weighted sum of the `scale` classes.
 fn ratio(logits: &[f32], aim: Aim, scale: &[(u32, f64)], slope: &mut [f32]) -> f32 {
     let over = at(logits, aim.target) - at(logits, aim.label);
     let under = scale.iter().map(|&(class, weight)| weight * at(logits, class)).sum::<f64>() + RATIO_GUARD;

@@ -1,4 +1,5 @@
 //! Gradients of networks that both of `PyTorch`'s exporters wrote, against `PyTorch`'s in double precision (`tests/golden/onnx_zoo.py`).
+#![allow(clippy::unwrap_used, reason = "a test stops at what it can't read")]
 
 use std::path::{Path, PathBuf};
 

@@ -63,7 +63,7 @@ pub fn present(explicit: Option<&Path>) -> Result<Option<String>, Failure> {
     let candidate = search::named(explicit)?.or_else(|| search::installed().into_iter().next()).or_else(obtain::cached);
     Ok(candidate.map(|Candidate { path, found }| {
         let path = path.canonicalize().unwrap_or(path);
-        let version = version(&path).map_or_else(|| "of unknown version".to_owned(), |version| version);
+        let version = version(&path).unwrap_or_else(|| "of unknown version".to_owned());
         format!("{version}, {found}: {}", path.display())
     }))
 }

@@ -63,7 +63,9 @@ impl Objective for Cure {
         let length = self.h.value(f64::from(step.ball.eps)) as f32;
         let mut direction = step.slopes(&step.input_gradient(&step.clean_statistics()?), original)?.gradient;
         for row in direction.chunks_exact_mut(size) {
-            row.iter_mut().for_each(|slope| *slope = sign(*slope));
+            for slope in row.iter_mut() {
+                *slope = sign(*slope);
+            }
             normalise(row);
         }
         Ok(original.iter().zip(direction).map(|(pixel, z)| pixel + length * z).collect())

@@ -65,7 +65,9 @@ impl LossGap {
             let rows = there.gradient.chunks_exact_mut(size);
             for ((row, loss), clean) in rows.zip(&there.losses).zip(&clean) {
                 let direction = sign(loss - clean);
-                row.iter_mut().for_each(|slope| *slope *= direction);
+                for slope in row {
+                    *slope *= direction;
+                }
             }
             Ok(there.gradient)
         })

@@ -12,7 +12,7 @@ use crate::ascent::Start;
 use crate::objective::{Evaluation, Objective, Step, check_weights};
 use crate::objectives::Adv;
 
-/// The mean of BCE(x+δ) + β·KL(p(x) ‖ p(x+δ))·(1 − p_y(x)), where BCE = −log p_y − log(1 − max_{k≠y} p_k) is the boosted cross-entropy
+/// The mean of `BCE(x+δ) + β·KL(p(x) ‖ p(x+δ))·(1 − p_y(x))`, where `BCE = −log p_y − log(1 − max_{k≠y} p_k)` is the boosted cross-entropy
 /// and δ maximises the cross-entropy (Wang et al. 2020, equations 10 and 11; official `mart.py`).
 ///
 /// The search sees the running statistics; x and x+δ then pass one after the other, each with its own batch's, which the running averages

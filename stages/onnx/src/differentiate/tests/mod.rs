@@ -1,4 +1,5 @@
 //! Every rule against finite differences, for several batch sizes; what is refused and what is reported.
+#![allow(clippy::cast_possible_wrap, reason = "the sizes of tests are small")]
 
 mod activations;
 mod arithmetic;

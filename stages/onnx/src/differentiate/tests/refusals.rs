@@ -119,8 +119,13 @@ fn masking_is_reported() {
         round().node("Round", "x", "y", &[]),
         round().node("Floor", "x", "y", &[]),
         round().node("Sign", "x", "y", &[]),
-        round().node("Cast", "x", "whole", &[int("to", DataType::Int32 as i64)]).node("Cast", "whole", "y", &[bool_to_float.clone()]),
-        round().node("Greater", "x c", "above", &[]).node("Cast", "above", "y", &[bool_to_float.clone()]),
+        round().node("Cast", "x", "whole", &[int("to", DataType::Int32 as i64)]).node(
+            "Cast",
+            "whole",
+            "y",
+            std::slice::from_ref(&bool_to_float),
+        ),
+        round().node("Greater", "x c", "above", &[]).node("Cast", "above", "y", std::slice::from_ref(&bool_to_float)),
     ];
     for graph in alone {
         let operator = graph.nodes[1].op_type().to_owned();
