@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the tools that bench.py compares with into the folder $1: DVC and Snakemake from PyPI, oxo-flow and b3sum from crates.io.
+# Installs the tools that bench.py compares with into the folder $1: DVC and Snakemake with pip, oxo-flow and b3sum with cargo.
 set -euo pipefail
 folder=${1:?usage: peers.sh FOLDER}
 python3 -m venv "$folder"
