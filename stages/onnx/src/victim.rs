@@ -14,6 +14,8 @@ use crate::differentiate::{Differentiated, Masking, Objective, differentiate};
 use crate::model_file::{ModelFile, Signature};
 use crate::proto::ModelProto;
 
+/// How many images a thread computes at once at most: more of them leave its cache between one node and the next.
+const AT_ONCE_PER_THREAD: usize = 8;
 /// Models with more bytes than this keep one gradient graph in memory at a time.
 const SEVERAL_BELOW: usize = 64 << 20;
 
@@ -35,7 +37,8 @@ pub struct OnnxVictim {
 }
 
 impl OnnxVictim {
-    /// Opens the model at `path`; `batch` images are computed at a time by at most `threads` threads.
+    /// Opens the model at `path`; at most `batch` images are computed at a time by at most `threads` threads; neither changes
+    /// a result.
     ///
     /// # Errors
     /// What [`Classifier::open`] returns, and [`Failure::Input`] when the model can't be differentiated; it names the operators
@@ -46,7 +49,7 @@ impl OnnxVictim {
         let derived = differentiate(model.clone(), &signature, Objective::Seed).map_err(|refusal| refusal.into_failure(&file))?;
         let masking = derived.masking;
         let classifier = Classifier::open(path, threads)?;
-        let batch = if signature.single { 1 } else { batch.max(1) };
+        let batch = if signature.single { 1 } else { batch.clamp(1, AT_ONCE_PER_THREAD * threads.max(1)) };
         let size = bytes.len();
         Ok(OnnxVictim { classifier, model, signature, masking, graphs: vec![], size, threads, batch, file })
     }

@@ -257,9 +257,12 @@ impl Emitter {
     }
 
     /// `value` where `condition` holds, else zero; the element type is that of forward value `like`.
+    ///
+    /// As a product: `Where` takes ONNX Runtime several passes.
     pub(crate) fn keep_where(&mut self, condition: &str, value: &str, like: &str) -> String {
-        let zero = self.number(like, 0.0);
-        self.op("Where", &[condition, value, &zero])
+        let element = i64::from(self.facts.element(like) as i32);
+        let mask = self.with("Cast", &[condition], vec![int("to", element)]);
+        self.op("Mul", &[value, &mask])
     }
 
     /// The part of `value` from `starts` to `ends` (exclusive) along `axes`.

@@ -1,6 +1,6 @@
 //! What is known of the values of a graph before it runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::dim::{Dim, product};
 use super::node::Reading;
@@ -68,6 +68,11 @@ impl Facts {
     pub(crate) fn take_constants(&mut self) -> Vec<TensorProto> {
         let named = |(name, value)| TensorProto { name: Some(name), ..value };
         std::mem::take(&mut self.constants).into_iter().map(named).collect()
+    }
+
+    /// Leaves out the tensors that are not among `names`.
+    pub(crate) fn keep_constants(&mut self, names: &BTreeSet<String>) {
+        self.constants.retain(|name, _| names.contains(name));
     }
 
     /// The value of a tensor that is in the model.

@@ -7,7 +7,7 @@ use super::node::{Reading, graphs};
 use super::refusal::Refusal;
 use super::rules::operator_of;
 use super::tensor::signed;
-use super::{fold, softplus, tensor, upgrade};
+use super::{fold, prune, softplus, tensor, upgrade};
 use crate::model_file::Signature;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
@@ -36,6 +36,7 @@ impl Forward {
         let opset = upgrade::to_modern(model, &mut nodes, &mut facts)?;
         let nodes = sorted(nodes, &facts)?;
         let nodes = infer(nodes, &mut facts)?;
+        let nodes = prune::prune(nodes, &mut facts, &signature.output);
         let nodes = fold::batch_normalisations(nodes, &mut facts, &signature.output);
         let (nodes, softplus) = softplus::rewrite(nodes, &mut facts);
         Ok(Forward { nodes, facts, softplus, opset })

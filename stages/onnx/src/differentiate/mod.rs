@@ -19,6 +19,7 @@ mod graph;
 mod masking;
 mod node;
 mod objective;
+mod prune;
 mod refusal;
 mod rules;
 mod softplus;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Fact, Facts};
 use super::node::Reading;
+use super::tensor;
 use crate::proto::NodeProto;
 
 /// Rewrites each `Softplus`; returns, for these and for those that were written so before, what the softplus is taken of.
@@ -19,7 +20,25 @@ pub(crate) fn rewrite(nodes: Vec<NodeProto>, facts: &mut Facts) -> (Vec<NodeProt
         }
     }
     let found = recognised(&written);
+    keep_layout(&mut written, &found, facts);
     (written, found)
+}
+
+/// Takes max(x, 0) for the ReLU of each softplus. ONNX Runtime keeps a ReLU in the blocked layout of the convolution before it; as its
+/// neighbours can't be, that costs a second change of layout.
+fn keep_layout(nodes: &mut [NodeProto], found: &BTreeMap<String, String>, facts: &mut Facts) {
+    let relus: BTreeMap<String, String> =
+        nodes.iter().filter_map(|node| Some((node.input_name(0)?.to_owned(), found.get(node.output_name(0)?)?.clone()))).collect();
+    for node in nodes.iter_mut() {
+        let Some(x) = node.output_name(0).and_then(|relu| relus.get(relu)).filter(|_| node.op_type.as_deref() == Some("Relu")) else {
+            continue;
+        };
+        let element = facts.element(x);
+        let zero = format!("planish/zero.{}", element as i32);
+        facts.insert_constant(&zero, tensor::of_floats(element, &[], &[0.0]));
+        node.op_type = Some("Max".to_owned());
+        node.input.push(zero);
+    }
 }
 
 fn expanded(x: &str, y: &str, facts: &mut Facts) -> Option<Vec<NodeProto>> {
