@@ -178,6 +178,10 @@ impl Emitter {
     /// with a matrix of ones doesn't.
     pub(crate) fn row_sums(&mut self, value: &str, (like, length, rank): (&str, usize, usize)) -> String {
         const COLUMNS: usize = 16;
+        const LONGEST: usize = 1 << 16;
+        if length > LONGEST {
+            return self.sum(value, &[rank.saturating_sub(1)]);
+        }
         let dims = [tensor::signed(length), tensor::signed(COLUMNS)];
         let ones = self.constant(tensor::of_floats(self.facts.element(like), &dims, &vec![1.0; length * COLUMNS]));
         let sums = self.op("MatMul", &[value, &ones]);

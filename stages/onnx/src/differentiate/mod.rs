@@ -68,6 +68,11 @@ pub struct Differentiated {
 /// # Errors
 /// [`Refusal::Operators`] names what there is no rule for, [`Refusal::Form`] what a rule does not cover; nothing has run then.
 pub fn differentiate(mut model: ModelProto, signature: &Signature, objective: Objective) -> Result<Differentiated, Refusal> {
+    if let Objective::Surrogate(surrogate) = objective
+        && signature.classes < surrogate.least_classes()
+    {
+        return Err(Refusal::Classes { surrogate, classes: signature.classes });
+    }
     let mut forward = Forward::of(&mut model, signature)?;
     let (images, logits) = (signature.input.as_str(), signature.output.as_str());
     if forward.facts.get(logits).is_none() {

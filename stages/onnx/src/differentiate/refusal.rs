@@ -1,6 +1,7 @@
 //! Why a graph can't be differentiated.
 
 use planish_contract::Failure;
+use planish_nn::Surrogate;
 
 /// An operator with the node that uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,14 @@ pub enum Refusal {
     /// Control flow whose condition depends on the images or is not known before the model runs.
     #[error("{0} is control flow that can't be resolved before the model runs")]
     ControlFlow(Place),
+    /// A loss that is not defined for so few classes.
+    #[error("the loss {surrogate:?} needs at least {} classes, the model has {classes}", surrogate.least_classes())]
+    Classes {
+        /// The loss.
+        surrogate: Surrogate,
+        /// The classes of the model.
+        classes: usize,
+    },
     /// What is no usable graph: a missing value, a cycle, an operator set that is too old.
     #[error("the graph can't be read: {0}")]
     Graph(String),
@@ -51,6 +60,7 @@ impl Refusal {
             Refusal::Operators(_) | Refusal::Form { .. } | Refusal::ControlFlow(_) => {
                 "attack it without gradients (square, spsa, nes), or connect `gradients` to the checkpoint that it was exported from"
             }
+            Refusal::Classes { .. } => "take another loss",
             Refusal::Graph(_) => "check the file with `onnx.checker`, or export it again",
         };
         Failure::input_hint(format!("{file}: {self}"), hint)

@@ -79,13 +79,14 @@ fn average_pool(e: &mut Emitter, r: &Reverse<'_>) -> Gradients {
     let inputs: Vec<i64> = (0..axes).map(|axis| e.facts.size(x, axis + 2)).collect::<Option<_>>().ok_or(unknown)?;
     let outputs: Vec<i64> = (0..axes).map(|axis| e.facts.size(y, axis + 2)).collect::<Option<_>>().ok_or(unknown)?;
     let padded = r.node.int("count_include_pad", 0) != 0;
-    let counts: Vec<Vec<i64>> = (0..axes).map(|axis| covered(&window, axis, (at(&inputs, axis), at(&outputs, axis)), padded)).collect();
-    let shares = shares(&counts).ok_or("a window that covers nothing")?;
+    let counts = (0..axes).map(|axis| covered(&window, axis, (at(&inputs, axis), at(&outputs, axis)), padded));
+    let counts: Vec<Vec<i64>> = counts.collect::<Option<_>>().ok_or(TOO_LARGE)?;
+    let shares = shares(&counts).ok_or("it has a window that covers nothing, or too many windows")?;
     let element = e.facts.element(y);
     let scale = e.constant(tensor::of_floats(element, &[&[1, 1], outputs.as_slice()].concat(), &shares));
     let scaled = e.op("Mul", &[r.dy()?, &scale]);
-    let kernel: i64 = window.kernel.iter().product();
-    let ones = usize::try_from(channels.checked_mul(kernel).filter(|count| *count < 1 << 26).ok_or(unknown)?).map_err(|_| unknown)?;
+    let kernel = window.kernel.iter().try_fold(1_i64, |product, &size| product.checked_mul(size)).ok_or(TOO_LARGE)?;
+    let ones = usize::try_from(channels.checked_mul(kernel).filter(|count| *count < MOST).ok_or(TOO_LARGE)?).map_err(|_| unknown)?;
     let weights = e.constant(tensor::of_floats(element, &[&[channels, 1], window.kernel.as_slice()].concat(), &vec![1.0; ones]));
     window.hang_over(&inputs, &outputs).ok_or(unknown)?;
     let mut attributes = window.attributes();
@@ -98,22 +99,27 @@ fn at(values: &[i64], axis: usize) -> i64 {
     values.get(axis).copied().unwrap_or(0)
 }
 
+/// The most weights of a window over all channels, windows, and entries that windows along an axis cover, that are looked at.
+const MOST: i64 = 1 << 22;
+const TOO_LARGE: &str = "its windows are too large";
+
 /// How many entries each window along `axis` covers, with or without padding.
-fn covered(window: &Window, axis: usize, (input, outputs): (i64, i64), padded: bool) -> Vec<i64> {
+fn covered(window: &Window, axis: usize, (input, outputs): (i64, i64), padded: bool) -> Option<Vec<i64>> {
+    at(&window.kernel, axis).checked_mul(outputs).filter(|entries| *entries <= MOST)?;
     let (begin, end) = (at(&window.begin, axis), at(&window.end, axis));
     let (low, high) = if padded { (-begin, input.saturating_add(end)) } else { (0, input) };
-    let windows = (0..outputs.clamp(0, 1 << 20)).map(|window_index| {
+    let windows = (0..outputs).map(|window_index| {
         let first = window_index.saturating_mul(at(&window.strides, axis)) - begin;
         let entry = |k: i64| first.saturating_add(k.saturating_mul(at(&window.dilations, axis)));
-        tensor::signed((0..at(&window.kernel, axis).min(1 << 20)).filter(|&k| (low..high).contains(&entry(k))).count())
+        tensor::signed((0..at(&window.kernel, axis)).filter(|&k| (low..high).contains(&entry(k))).count())
     });
-    windows.collect()
+    Some(windows.collect())
 }
 
 /// One over the number of covered entries of each window.
 fn shares(counts: &[Vec<i64>]) -> Option<Vec<f64>> {
     let total = counts.iter().try_fold(1usize, |total, counts| total.checked_mul(counts.len()))?;
-    if total > 1 << 24 {
+    if tensor::signed(total) > MOST {
         return None;
     }
     let products = counts.iter().fold(vec![1_i64], |products, counts| {

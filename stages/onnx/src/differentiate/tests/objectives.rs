@@ -58,6 +58,13 @@ fn aims_must_fit() {
     assert!(failure.to_string().contains("at least 4 classes"), "{failure}");
 }
 
+#[test]
+fn a_loss_for_more_classes_is_refused() {
+    let signature = crate::Signature { input: "images".into(), output: "logits".into(), shape: [2, 2, 3], classes: 3, single: false };
+    let refusal = differentiate(model(), &signature, Objective::Surrogate(Surrogate::TargetedDlr)).unwrap_err();
+    assert!(refusal.to_string().contains("at least 4 classes"), "{refusal}");
+}
+
 /// The graph is an ONNX model of its own: its inputs and outputs say what they are, and its loss is that of the attacks.
 #[test]
 fn the_graph_is_a_model_with_a_loss() {
