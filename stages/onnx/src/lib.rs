@@ -5,6 +5,7 @@
 
 mod classifier;
 pub mod differentiate;
+mod gradient_graph;
 mod model_file;
 pub mod proto;
 pub mod runtime;

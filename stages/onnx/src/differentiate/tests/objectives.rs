@@ -60,14 +60,7 @@ fn aims_must_fit() {
 
 #[test]
 fn a_loss_for_more_classes_is_refused() {
-    let signature = crate::Signature {
-        input: "images".into(),
-        output: "logits".into(),
-        shape: [2, 2, 3],
-        classes: 3,
-        single: false,
-        layout: crate::Layout::ChannelsFirst,
-    };
+    let signature = crate::Signature { input: "images".into(), output: "logits".into(), shape: [2, 2, 3], classes: 3, single: false };
     let refusal = differentiate(model(), &signature, Objective::Surrogate(Surrogate::TargetedDlr)).unwrap_err();
     assert!(refusal.to_string().contains("at least 4 classes"), "{refusal}");
 }
