@@ -4,9 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::show::{self, Screen};
+use crate::show::{self, InitView, Screen};
 
 use super::error::CommandError;
 use super::hooks::Hooks;
@@ -20,11 +22,15 @@ pub(super) struct InitArguments {
     /// Which one [default: robustness, or command in a build without machine learning]
     #[arg(long, value_enum)]
     template: Option<Template>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// A pipeline to start from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Template {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Template {
     /// Two trainings on images that planish brings along, exported, attacked, compared.
     Robustness,
     /// Your own programs as stages.
@@ -54,5 +60,9 @@ pub(super) fn init(arguments: &InitArguments, hooks: &Hooks<'_>, screen: Screen)
     };
     file.write_all(template.text().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     screen.say(&format!("wrote {}; `planish plan` shows what it would do, `planish run` does it", show::path(&arguments.file)));
+    if arguments.json {
+        let view = InitView { path: show::path(&arguments.file), template };
+        screen.answer(&show::json_answer("init", &view));
+    }
     Ok(Exit::Success)
 }

@@ -32,6 +32,7 @@ use crate::show::Screen;
 
 pub use error::CommandError;
 pub use hooks::{Hooks, InstanceProvenance, NeedHook, ReportHook};
+pub use init::Template;
 
 /// Declarative robustness experiments: one TOML file to the tables of a paper.
 #[derive(Debug, Parser)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::exit::Exit;
 use crate::plan::Instance;
 use crate::run::{Adoptions, Forecast, Mark, Outcome, Provenance, RunResult, Standing, open_artifact};
-use crate::show::{self, Screen};
+use crate::show::{self, PageView, ReportView, Screen};
 
 use super::error::CommandError;
 use super::hooks::{Hooks, InstanceProvenance, ReportHook};
@@ -21,6 +21,9 @@ use super::open::{Opened, PipelineArguments};
 pub(super) struct ReportArguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn report(arguments: &ReportArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
@@ -34,6 +37,10 @@ pub(super) fn report(arguments: &ReportArguments, hooks: &Hooks<'_>, screen: Scr
             "no stage of this pipeline makes a report"
         };
         return Err(CommandError::usage(message, "`planish run` makes results; a stage with run = \"report\" makes tables of them"));
+    }
+    if arguments.json {
+        screen.answer(&show::json_answer("report", ReportView { pages: pages.iter().map(Page::view).collect() }));
+        return Ok(Exit::Success);
     }
     for page in pages {
         screen.answer(&format!("{}\n", show::path(&page.path)));
@@ -53,6 +60,12 @@ pub(super) struct Page {
     pub(super) text: String,
     /// The digest of its bytes.
     pub(super) digest: Digest,
+}
+
+impl Page {
+    pub(super) fn view(&self) -> PageView {
+        PageView::new(&self.path, &self.text)
+    }
 }
 
 /// How an instance stands.

@@ -11,8 +11,9 @@ use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::run::{
     self, Adoptions, Ended, Estimate, Local, Observer, Outcome, RunOptions, RunResult, Settled, Surroundings, Total, processors,
+    read_record,
 };
-use crate::show::{self, LineObserver, ProgressObserver, Screen, Summary};
+use crate::show::{self, LineObserver, ProgressObserver, RunView, Screen, Summary};
 
 use super::error::CommandError;
 use super::hooks::Hooks;
@@ -42,6 +43,9 @@ pub(super) struct RunArguments {
     /// Show what would run, and why, and run nothing (as `planish plan`)
     #[arg(long)]
     dry_run: bool,
+    /// Answer in JSON once the run is over; with --dry-run as `planish plan --json`
+    #[arg(long)]
+    json: bool,
     /// How many processors to keep busy [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     cpus: Option<u16>,
@@ -58,22 +62,43 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
         force.extend(select::matching(&opened.plan, target)?);
     }
     if arguments.dry_run {
-        return plan::tell(&opened, &force, false, screen);
+        return plan::tell(&opened, &force, arguments.json, screen);
     }
     let cpus = arguments.cpus.map_or_else(processors, usize::from);
     let options = RunOptions { total: Total::of_machine(cpus), fail_fast: arguments.fail_fast, force, memo: !arguments.no_memo };
     let mut root = opened.store.plan_root(&arguments.pipeline.file, opened.profile.as_deref())?;
     let result = go(&mut opened, &mut root, options, screen, hooks.environment)?;
     end_root(root, &mut opened, arguments.targets.is_empty())?;
-    let mut remarks = show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(&opened, &result) });
+    conclude(&opened, &result, arguments.json, note.as_deref(), (hooks, screen))
+}
+
+/// Says what the run came to, and notes it for the next one.
+fn conclude(
+    opened: &Opened,
+    result: &RunResult,
+    json: bool,
+    note: Option<&Path>,
+    (hooks, screen): (&Hooks<'_>, Screen),
+) -> Result<Exit, CommandError> {
+    let logs = logs(opened, result);
+    let summary = Summary { plan: &opened.plan, result, logs: &logs };
+    let mut remarks = show::remarks(summary);
     let marks = Adoptions::load(&opened.store).marks(&opened.plan, |index| result.keys.get(index).copied().flatten());
     remarks.push_str(&show::adopted(&opened.plan, &marks));
-    let exit = run::exit(&result);
-    let pages = if exit == Exit::Success { report::render_after(&opened, hooks, &result)? } else { Vec::new() };
+    let exit = run::exit(result);
+    let pages = if exit == Exit::Success { report::render_after(opened, hooks, result)? } else { Vec::new() };
+    if json {
+        screen.complain(&remarks);
+        screen.say(show::counts(result).trim_end());
+        let recorded = read_record(&opened.store, &result.run).is_some();
+        let view = RunView::new(summary, &marks, recorded, exit.code()).pages(pages.iter().map(report::Page::view).collect());
+        screen.answer(&show::json_answer("run", &view));
+        return Ok(exit);
+    }
     let shown: Vec<(PathBuf, String)> = pages.iter().map(|page| (page.path.clone(), page.text.clone())).collect();
-    say(screen, &remarks, &shown, &show::counts(&result));
+    say(screen, &remarks, &shown, &show::counts(result));
     if let Some(note) = note.filter(|_| exit == Exit::Success) {
-        settle(&note, &opened, &result, (&remarks, &pages, shown));
+        settle(note, opened, result, (&remarks, &pages, shown));
     }
     Ok(exit)
 }
@@ -92,7 +117,8 @@ fn end_root(root: PlanRoot, opened: &mut Opened, whole: bool) -> Result<(), Comm
 impl RunArguments {
     /// Where a run of this command line notes that nothing is left to do; `None` when it is not to be asked.
     fn note_path(&self) -> Option<PathBuf> {
-        let asks = self.force.is_empty() && !self.dry_run;
+        // What the note holds is not enough for an answer in JSON.
+        let asks = self.force.is_empty() && !self.dry_run && !self.json;
         asks.then(|| run::note_path(&self.pipeline.root(), &format!("{self:?}")))
     }
 }
@@ -169,12 +195,15 @@ fn observer<'a>(plan: &'a Plan, estimate: Estimate<'a>, screen: Screen) -> Box<d
     }
 }
 
-/// The log of each instance that ran.
+/// The log of each instance that ran; empty for the others.
 fn logs(opened: &Opened, result: &RunResult) -> Vec<PathBuf> {
     let log = |id: &str, outcome: &Outcome| match outcome {
-        Outcome::Failed { .. } => opened.history.past(id).and_then(|past| past.log.as_deref()).map(|log| opened.store.root().join(log)),
+        Outcome::Failed { .. } | Outcome::Done { .. } => {
+            let past = opened.history.past(id).filter(|past| past.run.as_deref() == Some(result.run.as_str()))?;
+            past.log.as_deref().map(|log| opened.store.root().join(log))
+        }
         _ => None,
     };
     let instances = opened.plan.instances.iter().zip(&result.outcomes);
-    instances.map(|(instance, outcome)| log(&instance.id, outcome).unwrap_or_else(|| Path::new("").to_path_buf())).collect()
+    instances.map(|(instance, outcome)| log(&instance.id, outcome).unwrap_or_default()).collect()
 }

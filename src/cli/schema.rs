@@ -47,6 +47,12 @@ enum Subject {
     Pin,
     /// The answer of `planish adopt --json`.
     Adopt,
+    /// The answer of `planish run --json`.
+    Run,
+    /// The answer of `planish report --json`.
+    Report,
+    /// The answer of `planish init --json`.
+    Init,
 }
 
 pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Screen) -> Exit {
@@ -65,6 +71,9 @@ pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Scr
         Subject::Verify => show::flat_schema::<show::VerificationView>(),
         Subject::Pin => show::flat_schema::<show::KeptView>(),
         Subject::Adopt => show::flat_schema::<show::AdoptionsView>(),
+        Subject::Run => show::flat_schema::<show::RunView<'_>>(),
+        Subject::Report => show::flat_schema::<show::ReportView>(),
+        Subject::Init => show::flat_schema::<show::InitView>(),
     };
     screen.answer(&show::pretty(&schema));
     Exit::Success

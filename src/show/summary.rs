@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::run::{Failed, Mark, Outcome, RunResult};
 
 use super::listing::few;
+use super::ran::CountsView;
 use super::words;
 
 /// How many lines of a failed instance's log are shown.
@@ -103,17 +104,14 @@ pub fn adopted(plan: &Plan, marks: &[Mark]) -> String {
 /// How many instances ended how, in a line.
 #[must_use]
 pub fn counts(result: &RunResult) -> String {
-    let number = |test: fn(&Outcome) -> bool| result.outcomes.iter().filter(|outcome| test(outcome)).count();
-    let mut words = vec![
-        format!("{} in the store", number(|o| matches!(o, Outcome::Hit { .. }))),
-        format!("{} ran", number(|o| matches!(o, Outcome::Done { finished, .. } if finished.ran))),
-    ];
+    let counts = CountsView::of(&result.outcomes);
+    let mut words = vec![format!("{} in the store", counts.hit), format!("{} ran", counts.done)];
     let rest = [
-        (number(|o| matches!(o, Outcome::Done { finished, .. } if !finished.ran)), "made by another run"),
-        (number(|o| matches!(o, Outcome::Failed { .. })), "failed"),
-        (number(|o| matches!(o, Outcome::Blocked { .. })), "blocked"),
-        (number(|o| matches!(o, Outcome::Stopped)), "stopped"),
-        (number(|o| matches!(o, Outcome::NotStarted)), "not started"),
+        (counts.made_by_another_run, "made by another run"),
+        (counts.failed, "failed"),
+        (counts.blocked, "blocked"),
+        (counts.stopped, "stopped"),
+        (counts.not_started, "not started"),
     ];
     words.extend(rest.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")));
     line(result.outcomes.len(), &words.join(", "), result.seconds)

@@ -117,6 +117,80 @@ fn answers_about_the_store_agree_with_their_schemas() {
     assert_eq!((said.code, &answer["findings"][0]["repair"], &answer["repaired"]), (4, &"rebuilt".into(), &true.into()));
 }
 
+#[test]
+fn what_was_made_is_told_in_json_on_standard_output_alone() {
+    let bench = bench();
+    let said = bench.planish(&["run", "--json"]);
+    assert_eq!(said.code, 1);
+    let answer = agrees("run", &said.out, "instances");
+    assert!(
+        said.err.contains("failed: c: `sh` ended with exit code 3") && said.err.contains("3 instances: 0 in the store, 2 ran, 1 failed")
+    );
+    for part in ["counts", "seconds"] {
+        agrees("run", &said.out, part);
+    }
+    assert_eq!(masked(answer), serde_json::from_str::<Value>(RAN).unwrap());
+    // Quiet: what went wrong, and nothing else.
+    let quiet = bench.planish(&["run", "--json", "--quiet"]);
+    assert!(!quiet.err.contains("instances:") && quiet.err.starts_with("failed: c"), "{}", quiet.err);
+    let again = agrees("run", &quiet.out, "instances");
+    assert_eq!(
+        again["counts"],
+        serde_json::json!({ "hit": 2, "done": 0, "made_by_another_run": 0, "failed": 1, "blocked": 0, "stopped": 0, "not_started": 0 })
+    );
+
+    let hits = agrees("run", &bench.ok(&["run", "b", "--json"]).out, "instances");
+    assert_eq!((&hits["run"], &hits["exit"], &hits["instances"][1]["state"]), (&Value::Null, &0.into(), &"hit".into()));
+    agrees("plan", &bench.ok(&["run", "--dry-run", "--json"]).out, "instances");
+    let none = bench.planish(&["report", "--json"]);
+    assert_eq!((none.code, none.out.as_str()), (2, ""), "no stage of this pipeline makes a report");
+    current("report");
+    let wrong = bench.planish(&["run", "nothing", "--json"]);
+    assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
+
+    let made = agrees("init", &bench.ok(&["init", "--file", "new.toml", "--template", "command", "--json"]).out, "template");
+    assert_eq!((&made["path"], &made["template"]), (&"new.toml".into(), &"command".into()));
+    assert!(bench.read("new.toml").contains("[stages."));
+}
+
+/// An answer with what is not the same in every run replaced.
+fn masked(mut answer: Value) -> Value {
+    let text = |value: &mut Value| {
+        assert!(value.as_str().is_some_and(|text| text.len() >= 16), "{value}");
+        *value = "…".into();
+    };
+    let seconds = |value: &mut Value| {
+        assert!(value.as_f64().is_some_and(|seconds| seconds > 0.0), "{value}");
+        *value = 0.into();
+    };
+    text(&mut answer["run"]);
+    seconds(&mut answer["seconds"]);
+    for instance in answer["instances"].as_array_mut().unwrap() {
+        text(&mut instance["key"]);
+        text(&mut instance["log"]);
+        if !instance["seconds"].is_null() {
+            seconds(&mut instance["seconds"]);
+        }
+    }
+    answer
+}
+
+/// What `run --json` answers, masked.
+const RAN: &str = r#"{
+  "schema": 1, "command": "run", "run": "…", "exit": 1, "interrupted": false, "seconds": 0,
+  "counts": { "hit": 0, "done": 2, "made_by_another_run": 0, "failed": 1, "blocked": 0, "stopped": 0, "not_started": 0 },
+  "instances": [
+    { "instance": "a[word=one]", "stage": "a", "kind": "command", "state": "done", "key": "…", "reason": "first", "seconds": 0,
+      "failure": null, "blocked_by": [], "note": null, "log": "…", "adopted": false, "rests_on": [] },
+    { "instance": "b", "stage": "b", "kind": "command", "state": "done", "key": "…", "reason": "first", "seconds": 0,
+      "failure": null, "blocked_by": [], "note": null, "log": "…", "adopted": false, "rests_on": [] },
+    { "instance": "c", "stage": "c", "kind": "command", "state": "failed", "key": "…", "reason": "first", "seconds": null,
+      "failure": { "class": "stage", "message": "`sh` ended with exit code 3", "hint": null, "transient": true },
+      "blocked_by": [], "note": null, "log": "…", "adopted": false, "rests_on": [] }
+  ],
+  "pages": []
+}"#;
+
 #[cfg(feature = "ml")]
 mod pipelines {
     use super::*;
