@@ -12,7 +12,7 @@ use planish_contract::Coordinates;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use difference::Difference;
+pub use difference::{Change, Difference};
 
 /// The version of what a key means. Raise it when an engine change makes earlier results wrong.
 pub const FORMAT_VERSION: u32 = 1;

@@ -28,10 +28,7 @@ pub(super) fn why(arguments: &WhyArguments, hooks: &Hooks<'_>, screen: Screen) -
     let forecasts = opened.forecast()?;
     opened.say_notices(screen);
     let evidence = opened.evidence(&forecasts);
-    let mut explanations = Vec::new();
-    for index in selected {
-        explanations.extend(evidence.explain(index)?);
-    }
+    let explanations = evidence.explain(selected)?;
     screen.answer(&if arguments.json { show::json("why", &explanations) } else { show::explanations(&explanations) });
     Ok(Exit::Success)
 }

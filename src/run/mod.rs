@@ -14,6 +14,7 @@ mod ending;
 mod estimate;
 mod event;
 mod executor;
+mod explanation;
 mod forecast;
 mod history;
 mod host;
@@ -59,6 +60,7 @@ pub use ending::exit;
 pub use estimate::Estimate;
 pub use event::{Event, Failed, FailureClass, Finished};
 pub use executor::{Executor, Local, Report, Running, Tell};
+pub use explanation::{Evidence, Explanation, Superseded};
 pub use forecast::{Forecast, forecast};
 pub use history::{History, Past, Work};
 pub use job::{Job, JobFiles, JobInput, JobLimits};
@@ -73,7 +75,7 @@ pub use record::{InstanceRecord, RunRecord, State, find_log, read_record};
 pub use resolve::{ResolveError, Resolved, Resolver};
 pub use settled::{Ended, Settled, note_path, settle};
 pub use slot::Outcome;
-pub use standing::{Evidence, Explanation, Standing};
+pub use standing::Standing;
 pub use worker::work;
 
 /// Why a run could not be begun or ended.

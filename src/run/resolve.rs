@@ -99,7 +99,20 @@ impl<'a> Resolver<'a> {
             let parts = input.sources.iter().map(|source| self.input_part(input, source, &upstream));
             inputs.insert(input.name.clone(), parts.collect::<Result<Vec<_>, _>>()?);
         }
-        let parts = KeyParts {
+        let parts = self.parts(instance, inputs)?;
+        Ok(Resolved { key: key(&parts), parts })
+    }
+
+    /// What goes into the key of `instance` beside its inputs and the members that they name.
+    ///
+    /// # Errors
+    /// A file that can't be read, or a store that fails.
+    pub(super) fn without_inputs(&mut self, instance: &Instance) -> Result<KeyParts, ResolveError> {
+        self.parts(instance, BTreeMap::new())
+    }
+
+    fn parts(&mut self, instance: &Instance, inputs: BTreeMap<String, Vec<InputPart>>) -> Result<KeyParts, ResolveError> {
+        Ok(KeyParts {
             version: FORMAT_VERSION,
             kind: instance.kind.clone(),
             code: self.code(instance, &inputs)?,
@@ -107,8 +120,7 @@ impl<'a> Resolver<'a> {
             files: self.files(instance)?,
             inputs,
             also: also(instance),
-        };
-        Ok(Resolved { key: key(&parts), parts })
+        })
     }
 
     fn input_part<'u>(

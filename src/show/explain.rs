@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::run::{Explanation, Reason, Standing};
+use crate::run::{Explanation, Reason, Standing, Superseded};
 
 use super::words;
 
@@ -32,9 +32,16 @@ fn tell(explanation: &Explanation, depth: usize, text: &mut String) {
                 line(&format!("  {difference}"));
             }
         }
+        Some(reason) if explanation.standing == Standing::Fresh => line(&format!("  {}", words::past_reason(reason))),
         Some(reason) => line(&format!("  {}", words::reason(reason))),
         None if explanation.standing == Standing::Fresh => line("  its result was in the store already"),
         None => {}
+    }
+    if let Some(superseded) = &explanation.superseded {
+        for difference in &superseded.differences {
+            line(&format!("  {difference}"));
+        }
+        line(&format!("  {}", earlier(superseded, explanation.key.as_deref())));
     }
     if !explanation.causes.is_empty() {
         line(if explanation.reason.is_some() { "  because of" } else { "  depends on" });
@@ -42,6 +49,14 @@ fn tell(explanation: &Explanation, depth: usize, text: &mut String) {
     for cause in &explanation.causes {
         tell(cause, depth + 2, text);
     }
+}
+
+/// The earlier result, in a line.
+fn earlier(superseded: &Superseded, now: Option<&str>) -> String {
+    let short = |key: &str| format!("{}…", key.get(..12).unwrap_or(key));
+    let now = now.map(|key| format!(" → {}", short(key))).unwrap_or_default();
+    let which = if superseded.foreign { "the newest result of that name in the store" } else { "the earlier result" };
+    format!("compared with {which} (key {}{now}, run {}, {})", short(&superseded.key), superseded.run, superseded.made)
 }
 
 fn headline(explanation: &Explanation) -> String {
@@ -68,16 +83,20 @@ mod tests {
                 old: Some(1.into()),
                 new: Some(2.into()),
             }])),
+            key: None,
             run: None,
             failure: None,
+            superseded: None,
             causes: Vec::new(),
         };
         let top = Explanation {
             instance: "train".to_owned(),
             standing: Standing::Stale,
             reason: None,
+            key: None,
             run: None,
             failure: None,
+            superseded: None,
             causes: vec![cause],
         };
         let text = explanations(&[top]);

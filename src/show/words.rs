@@ -79,6 +79,18 @@ pub(super) fn reason(reason: &Reason) -> String {
     }
 }
 
+/// Why a result that is there was made, in one line.
+pub(super) fn past_reason(reason: &Reason) -> String {
+    match reason {
+        Reason::First => "it had never run before".to_owned(),
+        Reason::Retry => "it had failed the time before".to_owned(),
+        Reason::Lost => "its result had been removed from the store or damaged".to_owned(),
+        Reason::Forgotten => "something had changed since its last result, which was no longer in the store".to_owned(),
+        Reason::Unchanged => "nothing had changed".to_owned(),
+        Reason::Changed(_) | Reason::Forced => self::reason(reason),
+    }
+}
+
 /// Since when an earlier result is kept, and why.
 #[must_use]
 pub fn adoption(adoption: &Adoption) -> String {

@@ -57,7 +57,7 @@ fn status_says_how_things_stand() {
 fn why_goes_down_to_the_first_cause() {
     let bench = bench();
     bench.ok(&["run"]);
-    assert!(bench.ok(&["why", "c"]).out.contains("it has never run"));
+    assert!(bench.ok(&["why", "c"]).out.contains("it had never run before"));
     bench.write("f", "g\n");
     let before = bench.ok(&["why", "c"]).out;
     assert!(before.starts_with("c: stale\n  depends on\n    b[seed=s0]: stale\n"), "{before}");

@@ -22,3 +22,4 @@ mod settled;
 mod sharing;
 mod store;
 mod validator;
+mod why;
