@@ -171,9 +171,12 @@ pub(crate) fn open(path: &Path, links: Links) -> Result<(File, Stat)> {
 
 /// The bytes of the file at `path` (no link); `None` when nothing is there.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let Some((file, _)) = absent_file_is_none(open(path, Links::Refuse))? else { return Ok(None) };
+    let Some((file, stat)) = absent_file_is_none(open(path, Links::Refuse))? else { return Ok(None) };
     gate(Action::Read, path)?;
-    let mut bytes = Vec::new();
+    if stat.size > limit {
+        return Err(StoreError::corrupt(path, format!("it is larger than {limit} bytes")));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0));
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed(Action::Read, path))?;
     if bytes.len() as u64 > limit {
         return Err(StoreError::corrupt(path, format!("it is larger than {limit} bytes")));

@@ -18,6 +18,8 @@ pub(crate) const LEASE: &str = "lease";
 /// The lock that lookups share and a collection holds alone.
 const LOCK: &str = "collect";
 const DIGEST: usize = 32;
+/// The largest lease that is read: four million results and objects.
+const LIMIT: u64 = 128 << 20;
 /// How long a collection waits for lookups to end, and how often it tries.
 const PATIENCE: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -120,7 +122,7 @@ impl Store {
         let mut ids = HashSet::new();
         for name in fs::list(&tmp)? {
             // Leases of the dead are swept with their folders; one that is still there only keeps more.
-            let Some(bytes) = fs::read(&tmp.join(&name).join(LEASE), u64::MAX - 1)? else { continue };
+            let Some(bytes) = fs::read(&tmp.join(&name).join(LEASE), LIMIT)? else { continue };
             // A cut end was never relied on: its writer still holds the lock or died.
             ids.extend(bytes.as_chunks::<DIGEST>().0.iter().map(|id| Digest::from_bytes(*id)));
         }

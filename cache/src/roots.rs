@@ -16,7 +16,7 @@ const HEADER: &str = "planish root 1";
 const PLAN: &str = "plan-";
 const PIN: &str = "pin-";
 /// The largest root that is read.
-const LIMIT: u64 = 1 << 30;
+const LIMIT: u64 = 128 << 20;
 
 /// What a root keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -24,7 +24,7 @@ const LINE: usize = DIGEST + NUMBER;
 /// More results than this are kept only if they were asked for lately.
 const CAPACITY: usize = 1 << 17;
 /// The largest snapshot that is read.
-const FILE_LIMIT: u64 = 1 << 30;
+const FILE_LIMIT: u64 = 256 << 20;
 
 /// Names, each with a digest, sorted by name.
 pub(crate) type Named = Vec<(String, Digest)>;
@@ -93,7 +93,8 @@ impl Snapshot {
     pub(crate) fn save(&mut self, path: &Path, folder: &Path) -> Result<(), StoreError> {
         let theirs = Snapshot::load(path).base;
         let (mut results, mut trees) = (theirs.results(), theirs.trees());
-        if results.len() + self.results.len() > CAPACITY {
+        let half = FILE_LIMIT / 2;
+        if results.len() + self.results.len() > CAPACITY || theirs.bytes.len() as u64 > half {
             (results, trees) = (BTreeMap::new(), BTreeMap::new());
         }
         results.append(&mut self.results.clone());
@@ -131,7 +132,9 @@ impl Base {
         let end = results.checked_add(trees)?.checked_mul(LINE)?.checked_add(Self::TABLES)?;
         let length = body.len();
         bytes.truncate(length);
-        (end <= length).then_some(Base { bytes, results, trees })
+        let base = (end <= length).then_some(Base { bytes, results, trees })?;
+        // Each line has bytes of its own: a crafted file in which many say the same would be far larger in memory than on the disk.
+        base.lines(0, results + trees).is_sorted_by(|a, b| offset(a) < offset(b)).then_some(base)
     }
 
     fn lines(&self, from: usize, count: usize) -> &[[u8; LINE]] {
@@ -145,9 +148,12 @@ impl Base {
         self.at(lines.get(line)?)
     }
 
+    /// What a line says: it ends where that of the next line begins.
     fn at(&self, line: &[u8; LINE]) -> Option<Reader<'_>> {
-        let offset = u32::from_le_bytes(*line.last_chunk::<NUMBER>()?) as usize;
-        self.bytes.get(offset..).map(Reader)
+        let lines = self.lines(0, self.results + self.trees);
+        let next = lines.partition_point(|other| offset(other) <= offset(line));
+        let end = lines.get(next).map_or(self.bytes.len(), offset);
+        self.bytes.get(offset(line)..end).map(Reader)
     }
 
     fn result(&self, key: &Key) -> Option<Known> {
@@ -167,6 +173,10 @@ impl Base {
         let lines = self.lines(self.results, self.trees).iter();
         lines.filter_map(|line| Some((id(line)?, self.at(line)?.named()?))).collect()
     }
+}
+
+fn offset(line: &[u8; LINE]) -> usize {
+    line.last_chunk::<NUMBER>().map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
 }
 
 fn id(line: &[u8; LINE]) -> Option<Digest> {
@@ -317,6 +327,26 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         assert!(Snapshot::load(folder.path()).result(&key("a")).is_none());
+    }
+
+    #[test]
+    fn lines_that_share_what_they_say_are_refused() {
+        let lines = 1000;
+        let mut bytes = MAGIC.to_vec();
+        let count = u32::try_from(lines).unwrap();
+        bytes.extend([count.to_le_bytes(), 0_u32.to_le_bytes()].concat());
+        let start = u32::try_from(Base::TABLES + lines * LINE).unwrap();
+        for n in 0..lines {
+            bytes.extend(Digest::of(&n.to_le_bytes()).as_bytes());
+            bytes.extend(start.to_le_bytes());
+        }
+        // One long list, for all of them.
+        bytes.extend(Digest::of(b"entry").as_bytes());
+        bytes.extend(count.to_le_bytes());
+        bytes.extend([0; NUMBER + DIGEST].repeat(lines));
+        let checksum = Digest::of(&bytes);
+        bytes.extend(checksum.as_bytes());
+        assert!(Base::of(bytes).is_none());
     }
 
     #[test]

@@ -142,6 +142,15 @@ impl Store {
         self.layout.runs()
     }
 
+    /// The bytes of any small file: nothing larger than `limit` is read into memory, and no link, pipe or device is followed or waited
+    /// for. `None` when nothing is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for a larger file, [`StoreError::Refused`] for what is no regular file, [`StoreError::Io`].
+    pub fn read_bounded(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        fs::read(path, limit)
+    }
+
     /// Writes `bytes` to any `path`: temporary file, fsync, rename. A link at `path` is replaced, not followed.
     ///
     /// # Errors

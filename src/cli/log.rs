@@ -1,7 +1,7 @@
 //! `planish log INSTANCE`: what an instance printed when it last ran.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use super::select;
 
 /// How often a followed log is looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How much of a log is told in JSON, in bytes.
+const MOST: u64 = 4 << 20;
 
 /// Show what an instance printed when it last ran
 #[derive(Debug, Args)]
@@ -43,12 +46,13 @@ pub(super) fn log(arguments: &LogArguments, hooks: &Hooks<'_>, screen: Screen) -
         return Err(CommandError::usage(message, "`planish status` shows how it stands"));
     };
     if arguments.json {
-        let text = std::fs::read(&path).map_err(|source| CommandError::Io { path: path.clone(), source })?;
+        let (text, omitted) = end_of(&path).map_err(|source| CommandError::Io { path: path.clone(), source })?;
         let view = LogView {
             instance: instance.id.clone(),
             running: record.is_running(&instance.id),
             run: record.run,
             path: show::path(&path),
+            omitted,
             text: String::from_utf8_lossy(&text).into_owned(),
         };
         screen.answer(&show::json("log", [view]));
@@ -58,6 +62,16 @@ pub(super) fn log(arguments: &LogArguments, hooks: &Hooks<'_>, screen: Screen) -
     let running = || arguments.follow && is_running(&opened.store, &record.run, &instance.id);
     copy(&path, running, screen).map_err(|source| CommandError::Io { path: path.clone(), source })?;
     Ok(Exit::Success)
+}
+
+/// The end of the file, and how many bytes come before that.
+fn end_of(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
+    let mut file = File::open(path)?;
+    let omitted = file.metadata()?.len().saturating_sub(MOST);
+    file.seek(SeekFrom::Start(omitted))?;
+    let mut text = Vec::new();
+    file.take(MOST).read_to_end(&mut text)?;
+    Ok((text, omitted))
 }
 
 fn is_running(store: &Store, run: &str, instance: &str) -> bool {

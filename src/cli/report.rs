@@ -118,7 +118,7 @@ fn pages(opened: &Opened, hooks: &Hooks<'_>, stands: &[Stand]) -> Result<Vec<Pag
         let artifact = open_artifact(&opened.store, &instance.id, digest)?;
         let path = opened.folder.join(page_name(opened.profile.as_deref(), (reports.len() > 1).then_some(instance.id.as_str())));
         let page = (hook.render)(&artifact, &provenance)?;
-        if std::fs::read(&path).ok().as_deref() != Some(page.as_bytes()) {
+        if opened.store.hash_file(&path).ok() != Some(Digest::of(page.as_bytes())) {
             opened.store.write_atomic(&path, page.as_bytes())?;
         }
         pages.push(Page { path, text: (hook.text)(&artifact)?, digest: Digest::of(page.as_bytes()) });

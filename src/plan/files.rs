@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::PlannedFile;
 use crate::spec::Problem;
 use crate::spec::document::FileSpec;
+use crate::spec::source::describe;
 
 /// The most files that one entry may stand for.
 const MAX_FILES: usize = 100_000;
@@ -31,7 +32,7 @@ pub fn files_of(folder: &Path, pattern: &str) -> Result<Vec<(String, PathBuf)>, 
     let found = match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => plain(&path),
         Ok(metadata) if metadata.is_dir() => walk(&path),
-        Ok(_) => Err("it is neither a file nor a folder".to_owned()),
+        Ok(metadata) => Err(format!("it is {}, neither a file nor a folder", describe(metadata.file_type()))),
         Err(_) if is_glob(pattern) => glob(folder, pattern),
         Err(error) => Err(error.to_string()),
     };

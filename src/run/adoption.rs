@@ -22,8 +22,6 @@ use super::resolve::Resolved;
 use super::{machine, record};
 
 const FILE: &str = "adoptions.json";
-/// The largest list that is read, in bytes.
-const LIMIT: u64 = 64 << 20;
 
 /// That a result made by earlier code was kept, by whom asked and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,9 +93,7 @@ impl Adoptions {
     /// What was adopted in `store`; a list that can't be read is empty (the provenance of each result still says it).
     #[must_use]
     pub fn load(store: &Store) -> Self {
-        let path = path(store);
-        let small = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() <= LIMIT);
-        let bytes = if small { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
+        let bytes = record::read(store, &path(store)).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 

@@ -72,7 +72,7 @@ impl History {
             instances: BTreeMap::new(),
             touched: BTreeSet::new(),
         };
-        let text = std::fs::read(empty.path(store)).unwrap_or_default();
+        let text = record::read(store, &empty.path(store)).unwrap_or_default();
         match serde_json::from_slice::<History>(&text) {
             // That of another pipeline, copied here, would be written back to that one's place.
             Ok(history) if history.schema == SCHEMA && history.pipeline == empty.pipeline && history.profile == empty.profile => history,

@@ -16,6 +16,8 @@ use super::reason::Reason;
 
 /// The format of the file.
 pub(super) const SCHEMA: u32 = 1;
+/// The largest record, history or list that is read; those of 10,000 instances take some 5 MB.
+const LIMIT: u64 = 64 << 20;
 
 /// What a run did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -181,7 +183,7 @@ impl<'a> Recorder<'a> {
 /// Reads the record of a run; `None` when there is none that can be read.
 #[must_use]
 pub fn read_record(store: &Store, run: &str) -> Option<RunRecord> {
-    let text = std::fs::read(store.runs_dir().join(run).join("run.json")).ok()?;
+    let text = read(store, &store.runs_dir().join(run).join("run.json"))?;
     serde_json::from_slice::<RunRecord>(&text).ok().filter(|record| record.schema == SCHEMA)
 }
 
@@ -212,6 +214,12 @@ impl RunRecord {
         let alive = engine.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)));
         running && alive && self.ended.is_none()
     }
+}
+
+/// What a record, history or list of the engine's own holds; `None` for one that is not there, can't be read, or is larger than any that was
+/// written.
+pub(super) fn read(store: &Store, path: &Path) -> Option<Vec<u8>> {
+    store.read_bounded(path, LIMIT).ok().flatten()
 }
 
 /// Makes a folder of the engine's own inside the store.

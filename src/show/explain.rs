@@ -41,7 +41,10 @@ fn tell(explanation: &Explanation, depth: usize, text: &mut String) {
         for difference in &superseded.differences {
             line(&format!("  {difference}"));
         }
-        line(&format!("  {}", earlier(superseded, explanation.key.as_deref())));
+        // Where only what it takes changed, that is told below.
+        if matches!(explanation.reason, Some(Reason::Changed(_))) || !superseded.differences.is_empty() {
+            line(&format!("  {}", earlier(superseded, explanation.key.as_deref())));
+        }
     }
     if !explanation.causes.is_empty() {
         line(if explanation.reason.is_some() { "  because of" } else { "  depends on" });

@@ -16,6 +16,8 @@ pub struct LogView {
     pub running: bool,
     /// The file.
     pub path: String,
+    /// How many bytes at the beginning are left out of `text`, which has 4 MiB at most.
+    pub omitted: u64,
     /// Its text so far; bytes that are not UTF-8 are replaced.
     pub text: String,
 }

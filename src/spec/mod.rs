@@ -16,7 +16,7 @@ pub(crate) mod resources;
 mod schema;
 mod sets;
 mod shape;
-mod source;
+pub(crate) mod source;
 pub(crate) mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;

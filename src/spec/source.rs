@@ -1,9 +1,13 @@
 //! The texts that a pipeline is read from, and places in them.
 
+use std::fs::{File, FileType};
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::NamedSource;
+use rustix::fs::OFlags;
 
 /// The largest pipeline file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -71,10 +75,31 @@ impl Sources {
     }
 }
 
+/// Opens a regular file: anything else would keep the reader waiting, or never end.
+fn open(path: &Path) -> Result<File, String> {
+    let check = |kind: FileType| if kind.is_file() { Ok(()) } else { Err(format!("it is {}, not a file", describe(kind))) };
+    check(std::fs::metadata(path).map_err(|e| e.to_string())?.file_type())?;
+    // Should it be exchanged for a pipe just now, this does not wait for a writer.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(|e| e.to_string())?;
+    check(file.metadata().map_err(|e| e.to_string())?.file_type())?;
+    Ok(file)
+}
+
+/// What a path is that is no regular file, in words.
+pub(crate) fn describe(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_fifo() => "a named pipe",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_block_device() || kind.is_char_device() => "a device",
+        _ => "something else",
+    }
+}
+
 fn read_bounded(path: &Path) -> Result<String, String> {
-    use std::io::Read;
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let file = open(path)?;
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(format!("the file is larger than {} MiB, the most a pipeline may have", MAX_FILE_BYTES / (1024 * 1024)));

@@ -10,6 +10,7 @@ mod commands;
 mod crashes;
 mod failures;
 mod helpers;
+mod hostile;
 #[cfg(feature = "ml")]
 mod learning;
 mod limits;

@@ -78,7 +78,7 @@ fn a_failure_and_what_it_depends_on_are_told_together() {
     assert!(why.contains("last time: `sh` ended with exit code 3\n  it failed last time\n"), "{why}");
     bench.write("f", "g\n");
     let why = bench.ok(&["why", "c"]).out;
-    assert!(why.contains("  depends on\n    b: stale\n      compared with the earlier result (key "), "{why}");
+    assert!(why.contains("  depends on\n    b: stale\n      depends on\n        a: stale\n"), "{why}");
     assert!(why.contains("        a: stale\n          file f (f) changed\n"), "{why}");
 }
 
