@@ -116,8 +116,8 @@ fn a_huge_root_or_lease_keeps_gc_from_working_and_is_named() {
 #[test]
 fn results_whose_entries_or_manifests_are_huge_are_made_again() {
     let bench = bench();
-    // An object is hashed to know that it is damaged; no manifest of 300 MB is read.
-    for (folder, size) in [("index", HUGE), ("objects", 300 << 20)] {
+    // They are hashed to know whether they changed, and not read into memory.
+    for (folder, size) in [("index", 300 << 20), ("objects", 300 << 20)] {
         bench.ok(&["run"]);
         let mut all: Vec<PathBuf> = files(&bench, folder);
         all.retain(|path| std::fs::read_to_string(path).is_ok_and(|text| text.len() > 10 && !text.contains("damaged")));

@@ -18,6 +18,7 @@ mod limits;
 mod misspelt;
 mod programs;
 mod refusals;
+mod scarce;
 mod schemas;
 mod settled;
 mod sharing;
