@@ -69,6 +69,12 @@ enum Command {
     /// Run one instance, told on standard input; started by `planish run`
     #[command(hide = true)]
     Worker,
+    /// End what a worker leaves behind; started by `planish run`
+    #[command(hide = true)]
+    Guard {
+        /// The worker's process
+        worker: i32,
+    },
 }
 
 /// Reads the command line of this process and does what it says.
@@ -109,6 +115,7 @@ fn obey(command: &Command, hooks: &Hooks<'_>, screen: Screen) -> Exit {
         Command::Completions(arguments) => Ok(completions::completions(arguments, screen)),
         Command::Man(arguments) => man::man(arguments, screen),
         Command::Worker => return crate::run::work(hooks.kinds),
+        Command::Guard { worker } => return crate::run::guard(*worker),
     };
     outcome.unwrap_or_else(|error| {
         screen.error(&error);

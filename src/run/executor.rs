@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::event::Event;
+use super::guard::Guard;
 use super::job::Job;
 use super::pool::Pool;
 
@@ -83,12 +84,21 @@ impl Local {
     }
 }
 
+impl Local {
+    /// Starts a worker and its guard.
+    fn guarded(&self, command: &mut Command) -> std::io::Result<(Child, Guard)> {
+        let child = command.spawn()?;
+        let guard = Guard::of(&child, &self.executable);
+        Ok((child, guard))
+    }
+}
+
 impl Executor for Local {
     fn start(&self, job: &Job, tell: Tell) -> std::io::Result<Box<dyn Running>> {
         let mut line = serde_json::to_string(job)?;
         line.push('\n');
         if job.may_share_worker() {
-            let worker = self.pool.start(&line, tell, || self.command(Stdio::null()).spawn())?;
+            let worker = self.pool.start(&line, tell, || self.guarded(&mut self.command(Stdio::null())))?;
             return Ok(Box::new(worker));
         }
         let log = File::options().create(true).append(true).open(&job.log)?;
@@ -98,7 +108,7 @@ impl Executor for Local {
         if let Some(gpus) = &job.gpus {
             command.env("CUDA_VISIBLE_DEVICES", gpus);
         }
-        let mut child = command.spawn()?;
+        let (mut child, guard) = self.guarded(&mut command)?;
         let worker = LocalWorker::of(&mut child);
         let started = worker.clone();
         std::thread::Builder::new().name(format!("worker {}", job.instance)).spawn(move || {
@@ -106,7 +116,7 @@ impl Executor for Local {
             if let Some(stdout) = child.stdout.take() {
                 forward(BufReader::new(stdout), log, &tell);
             }
-            match reap(child, started.group()) {
+            match reap((child, guard), started.group()) {
                 Ok(status) => tell(Report::Exited(status)),
                 Err(error) => tell(Report::Lost(error)),
             }
@@ -135,7 +145,7 @@ fn forward(mut lines: impl BufRead, mut log: impl Write, tell: &Tell) {
 }
 
 /// Waits for the worker, ends what it may have left in its process group, and collects it.
-pub(super) fn reap(mut child: Child, group: &Mutex<Option<Pid>>) -> std::io::Result<ExitStatus> {
+pub(super) fn reap((mut child, guard): (Child, Guard), group: &Mutex<Option<Pid>>) -> std::io::Result<ExitStatus> {
     if let Some(pid) = *group.lock().unwrap_or_else(PoisonError::into_inner) {
         // Not collected yet: as long as it is a zombie, its number can't be given to another process.
         while let Err(error) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -149,7 +159,9 @@ pub(super) fn reap(mut child: Child, group: &Mutex<Option<Pid>>) -> std::io::Res
         // Fails when the group is empty, as it should be.
         let _ = kill_process_group(pid, Signal::KILL);
     }
-    child.wait()
+    let status = child.wait();
+    guard.collect();
+    status
 }
 
 /// A worker that is a child of this process.

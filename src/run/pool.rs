@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use super::event::Event;
 use super::executor::{LocalWorker, Report, Tell, reap};
+use super::guard::Guard;
 
 /// The workers that wait for a job.
 #[derive(Clone, Default)]
@@ -34,7 +35,12 @@ impl Pool {
     ///
     /// # Errors
     /// What kept a worker from starting.
-    pub(super) fn start(&self, line: &str, tell: Tell, spawn: impl FnOnce() -> std::io::Result<Child>) -> std::io::Result<LocalWorker> {
+    pub(super) fn start(
+        &self,
+        line: &str,
+        tell: Tell,
+        spawn: impl FnOnce() -> std::io::Result<(Child, Guard)>,
+    ) -> std::io::Result<LocalWorker> {
         let mut tell = tell;
         while let Some(member) = self.take_idle() {
             match member.sit(tell) {
@@ -42,13 +48,13 @@ impl Pool {
                 Err(back) => tell = back,
             }
         }
-        let mut child = spawn()?;
+        let (mut child, guard) = spawn()?;
         let stdout = child.stdout.take();
         let member = Arc::new(Member { worker: LocalWorker::of(&mut child), seat: Mutex::default(), listener: Mutex::default() });
         // Nobody else has it yet, so it is free.
         drop(member.sit(tell));
         let (pool, heard) = (self.clone(), Arc::clone(&member));
-        let thread = std::thread::Builder::new().name("programs".to_owned()).spawn(move || pool.listen(&heard, child, stdout))?;
+        let thread = std::thread::Builder::new().name("programs".to_owned()).spawn(move || pool.listen(&heard, (child, guard), stdout))?;
         *lock(&member.listener) = Some(thread);
         Ok(member.send(line))
     }
@@ -58,7 +64,7 @@ impl Pool {
     }
 
     /// Passes on what a worker tells until it is gone.
-    fn listen(&self, member: &Arc<Member>, child: Child, stdout: Option<impl Read>) {
+    fn listen(&self, member: &Arc<Member>, child: (Child, Guard), stdout: Option<impl Read>) {
         let mut lines = stdout.map(BufReader::new);
         let mut line = Vec::new();
         while lines.as_mut().is_some_and(|lines| lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0)) {

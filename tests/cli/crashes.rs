@@ -67,6 +67,30 @@ fn a_killed_engine_leaves_nothing_running_and_the_next_run_goes_on() {
 }
 
 #[test]
+fn an_engine_and_a_worker_killed_at_once_leave_no_program_and_nothing_that_it_started() {
+    for extra in ["", "memory = \"1 GB\""] {
+        let script =
+            "echo $PPID > @/worker; sleep 600 & echo $! > @/inner; trap '' TERM HUP; echo $$ > @/program; while :; do sleep 0.02; done";
+        let bench = Bench::new(&shell("slow", script, extra));
+        let child = bench.start(&["run"]);
+        bench.wait_for("program");
+        let worker = bench.wait_for("worker");
+        let killed = std::process::Command::new("kill").args(["-KILL", &child.id().to_string(), worker.trim()]).status().unwrap();
+        assert!(killed.success());
+        end(child);
+        for name in ["worker", "program", "inner"] {
+            wait_until(name, || !is_alive(&bench.read(name)));
+        }
+    }
+}
+
+#[test]
+fn a_guard_started_by_hand_ends_nothing() {
+    let bench = Bench::new("");
+    assert_eq!(bench.planish(&["guard", "1"]).code, 70);
+}
+
+#[test]
 fn an_interrupt_stops_workers_in_order_and_says_how_to_go_on() {
     for name in ["INT", "TERM", "HUP"] {
         let bench = Bench::new(&pipeline());
