@@ -6,6 +6,7 @@ use clap::Args;
 use planish_cache::CollectOptions;
 
 use crate::exit::Exit;
+use crate::run::{old_runs, remove_runs};
 use crate::show::{self, CollectionView, Screen};
 use crate::spec::resources::parse_bytes;
 
@@ -16,7 +17,7 @@ use super::open::StoreArguments;
 ///
 /// What stays: the results of the latest run of each pipeline file and profile, pinned ones (`planish pin`), and whatever running work uses; it is safe
 /// to collect beside a run. Checkpoints go when no latest plan would go on from them, sub-results of attacks 30 days after
-/// their last use.
+/// their last use, records and logs of runs when newer ones tell of all their instances.
 #[derive(Debug, Args)]
 pub(super) struct GcArguments {
     #[command(flatten)]
@@ -27,6 +28,9 @@ pub(super) struct GcArguments {
     /// Remove only as much as it takes, longest unused first, to bring the store down to this size: `20GB`
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_size: Option<u64>,
+    /// How many of the newest runs keep their records and logs; so do those that `status`, `why` and `log` tell of
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    keep_runs: usize,
     /// Show what would go, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -39,7 +43,11 @@ pub(super) fn gc(arguments: &GcArguments, screen: Screen) -> Result<Exit, Comman
     let store = arguments.store.open()?;
     let options = CollectOptions { older_than: arguments.older_than, max_size: arguments.max_size, dry_run: arguments.dry_run };
     let collected = store.collect(&options)?;
-    let view = CollectionView::new(&collected, &options);
+    let runs = old_runs(&store, arguments.keep_runs, arguments.older_than);
+    if !arguments.dry_run {
+        remove_runs(&runs).map_err(|(path, source)| CommandError::Io { path, source })?;
+    }
+    let view = CollectionView::new(&collected, &options).runs(&runs);
     screen.answer(&if arguments.json { show::json_answer("gc", &view) } else { view.text() });
     if let Some(most) = arguments.max_size.filter(|_| !collected.within_budget) {
         screen.complain(&view.over_budget(most));

@@ -177,6 +177,18 @@ impl History {
     }
 }
 
+/// The runs that the histories of all pipelines and profiles name; `None` when one of them can't be read.
+pub(super) fn named_runs(store: &Store) -> Option<BTreeSet<String>> {
+    let mut named = BTreeSet::new();
+    for entry in std::fs::read_dir(store.runs_dir().join(FOLDER)).into_iter().flatten().flatten() {
+        let text = record::read(store, &entry.path())?;
+        let history = serde_json::from_slice::<History>(&text).ok().filter(|history| history.schema == SCHEMA)?;
+        named.extend(history.latest_run);
+        named.extend(history.instances.into_values().filter_map(|past| past.run));
+    }
+    Some(named)
+}
+
 #[cfg(test)]
 mod tests {
     use planish_cache::Digest;

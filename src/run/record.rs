@@ -187,15 +187,17 @@ pub fn read_record(store: &Store, run: &str) -> Option<RunRecord> {
     serde_json::from_slice::<RunRecord>(&text).ok().filter(|record| record.schema == SCHEMA)
 }
 
+/// The runs that have folders.
+pub(super) fn runs(store: &Store) -> Vec<String> {
+    let entries = std::fs::read_dir(store.runs_dir()).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.contains('-') && name.chars().all(|c| c.is_ascii_digit() || c == '-')).collect()
+}
+
 /// The latest run of `pipeline` that worked on `instance`, and the log that it wrote.
 #[must_use]
 pub fn find_log(store: &Store, pipeline: &str, instance: &str) -> Option<(RunRecord, PathBuf)> {
-    let mut runs: Vec<String> = std::fs::read_dir(store.runs_dir())
-        .ok()?
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with(|c: char| c.is_ascii_digit()))
-        .collect();
+    let mut runs = runs(store);
     runs.sort_unstable_by(|a, b| b.cmp(a));
     runs.into_iter().find_map(|run| {
         let record = read_record(store, &run).filter(|record| record.pipeline == pipeline)?;
@@ -209,10 +211,16 @@ impl RunRecord {
     #[must_use]
     pub fn is_running(&self, instance: &str) -> bool {
         let running = self.instances.get(instance).is_some_and(|record| record.state == State::Running);
+        running && self.goes_on()
+    }
+
+    /// Whether the run goes on.
+    #[must_use]
+    pub(super) fn goes_on(&self) -> bool {
         let engine = i32::try_from(self.process).ok().and_then(Pid::from_raw);
         // A process of somebody else can't be asked, but it is there.
         let alive = engine.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)));
-        running && alive && self.ended.is_none()
+        alive && self.ended.is_none()
     }
 }
 

@@ -7,6 +7,8 @@ use planish_cache::{CollectOptions, Collected, Fault, Finding, Garbage, Removed,
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::run::OldRun;
+
 use super::kept::RootView;
 use super::listing::table;
 use super::{Screen, words};
@@ -42,9 +44,9 @@ pub struct CollectionView {
 /// One thing that was removed.
 #[derive(Debug, Serialize, JsonSchema)]
 struct RemovedView {
-    /// `result`, `checkpoints`, `parts`, `damaged` or `orphans`.
+    /// `result`, `checkpoints`, `parts`, `damaged`, `orphans` or `run`.
     kind: &'static str,
-    /// The instance that made a result; a path for what was set aside.
+    /// The instance that made a result; a path for what was set aside; a run.
     name: Option<String>,
     /// The key of a result or of checkpoints, the digest of parts.
     key: Option<String>,
@@ -63,15 +65,23 @@ impl RemovedView {
             Garbage::SetAside { path } => ("damaged", Some(super::path(path)), None),
             Garbage::Orphans { count } => ("orphans", Some(words::count(*count, "blob")), None),
         };
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let used = u64::try_from(removed.used / 1_000_000_000).unwrap_or(0);
-        RemovedView { kind, name, key, bytes: removed.bytes, unused_seconds: now.saturating_sub(used) }
+        RemovedView { kind, name, key, bytes: removed.bytes, unused_seconds: seconds(SystemTime::now()).saturating_sub(used) }
+    }
+
+    fn of_run(old: &OldRun) -> Self {
+        let unused_seconds = seconds(SystemTime::now()).saturating_sub(seconds(old.written));
+        RemovedView { kind: "run", name: Some(old.run.clone()), key: None, bytes: old.bytes, unused_seconds }
     }
 
     fn row(&self) -> [String; 4] {
         let name = self.name.clone().or_else(|| self.key.as_ref().map(|key| key.chars().take(12).collect())).unwrap_or_default();
         [self.kind.to_owned(), name, words::size(self.bytes), format!("unused for {}", words::age(self.unused_seconds))]
     }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 impl CollectionView {
@@ -89,6 +99,14 @@ impl CollectionView {
             within_budget: collected.within_budget,
             kept: collected.roots.iter().map(RootView::new).collect(),
         }
+    }
+
+    /// The same with the folders of runs that were removed; they are not part of the store's size.
+    #[must_use]
+    pub fn runs(mut self, runs: &[OldRun]) -> Self {
+        self.freed_bytes += runs.iter().map(|run| run.bytes).sum::<u64>();
+        self.removed.extend(runs.iter().map(RemovedView::of_run));
+        self
     }
 
     /// It as text.

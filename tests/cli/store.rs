@@ -211,3 +211,45 @@ fn verify_finds_and_repairs_with_exit_codes_that_tell() {
     bench.ok(&["gc"]);
     bench.planish(&["verify", "--store", "nowhere"]).complains(2, &["there is no store at nowhere", "--store"]);
 }
+
+fn runs(bench: &Bench) -> Vec<String> {
+    let entries = std::fs::read_dir(bench.path(".planish/runs")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.filter(|name| name.starts_with("20")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn gc_removes_the_records_of_runs_that_newer_ones_tell_of() {
+    let bench = Bench::new(&(pipeline("0") + &shell("once", "echo once; echo x > {outputs.out}/x", "")));
+    for text in 0..6 {
+        bench.ok(&["run", "--set", &format!("a.environment={{ N = \"{text}\" }}")]);
+    }
+    bench.ok(&["run"]);
+    std::fs::create_dir(bench.path(".planish/runs/20200101-mine")).unwrap();
+    let before: Vec<String> = runs(&bench).into_iter().filter(|name| !name.contains("mine")).collect();
+    assert_eq!(before.len(), 7, "{before:?}");
+    let names = |answer: &Value| -> Vec<String> {
+        removed(answer).into_iter().filter_map(|name| name.strip_prefix("run ").map(str::to_owned)).collect()
+    };
+    assert!(names(&answer(&bench, &["gc", "--json", "--dry-run"])).is_empty(), "the newest 20 stay");
+    assert!(names(&answer(&bench, &["gc", "--json", "--keep-runs", "2", "--older-than", "1h"])).is_empty());
+    // The first has the only record of `once`.
+    let expected = &before[1..5];
+    assert_eq!(names(&answer(&bench, &["gc", "--json", "--keep-runs", "2", "--dry-run"])), expected);
+    assert_eq!(runs(&bench).len(), 8);
+    let history = files(&bench, ".planish/runs/history").remove(0);
+    let kept = std::fs::read(&history).unwrap();
+    std::fs::write(&history, "damaged").unwrap();
+    assert!(names(&answer(&bench, &["gc", "--json", "--keep-runs", "2"])).is_empty(), "nobody knows what it named");
+    std::fs::write(&history, kept).unwrap();
+    let said = answer(&bench, &["gc", "--json", "--keep-runs", "2"]);
+    assert_eq!(names(&said), expected);
+    assert!(said["freed_bytes"].as_u64().unwrap() > 1000);
+    assert_eq!(runs(&bench), [&["20200101-mine".to_owned()], &before[..1], &before[5..]].concat());
+    assert_eq!(bench.ok(&["log", "once"]).out, "once\n");
+    assert!(bench.ok(&["why", "a"]).out.contains(&before[6]));
+    bench.ok(&["run"]).counts(3, 0);
+    assert_eq!(bench.ok(&["gc", "--keep-runs", "0"]).code, 0);
+    assert!(runs(&bench).contains(&before[0]));
+}

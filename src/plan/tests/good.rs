@@ -319,10 +319,14 @@ fn a_command_takes_anything_and_its_files() {
 }
 
 #[test]
-fn a_thousand_instances_are_quick() {
-    let text = PAPER.replace("seed = [10, 9]", &format!("seed = {:?}", (0..1000).collect::<Vec<_>>()));
-    let start = std::time::Instant::now();
-    let plan = Case::new(&text).plan();
-    assert_eq!(plan.instances.len(), 1 + 2000 + 2000 + 4000 + 1);
-    assert!(start.elapsed() < std::time::Duration::from_secs(20));
+fn a_thousand_seeds_make_instances_and_connections_in_proportion() {
+    let plan_of =
+        |seeds: usize| Case::new(&PAPER.replace("seed = [10, 9]", &format!("seed = {:?}", (0..seeds).collect::<Vec<_>>()))).plan();
+    let connections =
+        |plan: &Plan| -> usize { plan.instances.iter().flat_map(|instance| &instance.inputs).map(|input| input.sources.len()).sum() };
+    let (ten, thousand) = (plan_of(10), plan_of(1000));
+    assert_eq!(ten.instances.len(), 1 + 20 + 20 + 40 + 1);
+    assert_eq!(thousand.instances.len(), 1 + 2000 + 2000 + 4000 + 1);
+    // Nothing is connected to more with more seeds, but what gathers them all.
+    assert_eq!(connections(&thousand), 100 * connections(&ten));
 }
