@@ -97,7 +97,30 @@ fn expand_stage(pipeline: &Pipeline, index: usize, stage: &StageSpec, expanded: 
     files.sort_by(|a, b| a.name.cmp(&b.name));
     let common = Common { stage, links, files, execution: execution?, expanded };
     let instances = common.instances(&rows, problems)?;
+    for axis in stage.axes.iter().filter(|axis| axis.short) {
+        problems.keep(different_values(stage, axis, &instances))?;
+    }
     Some((axes, instances))
+}
+
+/// Refuses an axis on which one value stands twice in different spellings, as `"1/4"` and `0.25`: the stage would do the same twice.
+fn different_values(stage: &StageSpec, axis: &Axis, instances: &[Instance]) -> Result<(), Problem> {
+    // What `--set` sets is the same everywhere, and meant to be.
+    if stage.sets.iter().any(|set| set.path.first().is_some_and(|name| name.text == axis.name.text)) {
+        return Ok(());
+    }
+    let mut spellings: BTreeMap<String, &str> = BTreeMap::new();
+    for place in instances.iter().filter_map(|instance| instance.coordinates.get(&axis.name.text)) {
+        let first = *spellings.entry(place.value.to_string()).or_insert(&place.label);
+        if first != place.label {
+            let span = |label: &str| axis.variants.iter().find(|variant| variant.label.text == label).map(|variant| variant.label.span);
+            return Err(Problem::new(format!("axis `{}` has one value twice: `{first}` and `{}`", axis.name.text, place.label))
+                .at(span(&place.label).unwrap_or(axis.name.span), "the same value here")
+                .at(span(first).unwrap_or(axis.name.span), "first here")
+                .help("leave one of them out"));
+        }
+    }
+    Ok(())
 }
 
 /// Checks the parameters of a stage whose inputs can't be connected.

@@ -1,8 +1,10 @@
 //! The run itself: one owner of all state, told by messages what its workers and the user do.
 
 mod alarms;
+mod decide;
 mod finish;
 mod limits;
+mod pace;
 mod queue;
 mod reservation;
 mod start;
@@ -10,13 +12,15 @@ mod start;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use planish_cache::{Digest, Key, PlanRoot, Store, StoreError};
 
 use crate::plan::Plan;
 
 use self::alarms::Alarms;
+pub(crate) use self::decide::allow_read_only;
+use self::pace::Pace;
 use super::adoption::Adoptions;
 use super::budget::{Budget, Total};
 use super::ending;
@@ -25,11 +29,9 @@ use super::executor::{Executor, Report};
 use super::history::History;
 use super::observer::{Notice, Observer};
 use super::priority;
-use super::readiness::{Readiness, readiness};
-use super::reason::Reason;
 use super::record::Recorder;
-use super::resolve::{Resolved, Resolver};
-use super::slot::{Outcome, Slot, Todo};
+use super::resolve::Resolver;
+use super::slot::{Outcome, Slot};
 use queue::Queue;
 
 /// How to run.
@@ -219,78 +221,6 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    /// Decides about every instance that can be decided about.
-    fn settle(&mut self) -> Result<(), StoreError> {
-        let plan = self.plan;
-        while let Some(index) = self.queue.undecided() {
-            let Some(instance) = plan.instances.get(index) else { continue };
-            if !matches!(self.slots.get(index), Some(Slot::Pending)) {
-                continue;
-            }
-            let slots = &self.slots;
-            let upstream = |i: usize| slots.get(i).map_or(super::Upstream::Unknown, Slot::upstream);
-            match readiness(instance, upstream) {
-                Readiness::Waiting(_) => {}
-                Readiness::Blocked(by) => self.over(index, Outcome::Blocked { by }, None),
-                Readiness::Ready => match self.resolver.resolve(instance, upstream) {
-                    Ok(resolved) => self.look_up(index, resolved)?,
-                    Err(error) => self.over(index, Outcome::Failed { failed: error.into(), reason: Reason::Unchanged }, None),
-                },
-            }
-        }
-        Ok(())
-    }
-
-    fn look_up(&mut self, index: usize, resolved: Resolved) -> Result<(), StoreError> {
-        let Some(instance) = self.plan.instances.get(index) else { return Ok(()) };
-        if let Some(root) = &mut self.around.root {
-            allow_read_only(root.reaches(self.around.store, &instance.id, &resolved.key))?;
-        }
-        let forced = self.options.force.contains(&index);
-        let outputs = if forced { None } else { self.around.store.outputs(&resolved.key)? };
-        self.show_store_notices();
-        let past = self.around.history.past(&instance.id);
-        if let Some(outputs) = outputs {
-            if !self.around.history.is_settled(&instance.id, &resolved.key) {
-                let reason = Reason::of(past, &resolved, self.around.store)?;
-                self.around.history.hit(&instance.id, resolved.key, reason);
-            }
-            self.over(index, Outcome::Hit { outputs }, Some(resolved.key));
-            return Ok(());
-        }
-        let reason = if forced { Reason::Forced } else { Reason::of(past, &resolved, self.around.store)? };
-        self.set(index, Slot::Ready(Box::new(Todo { resolved, reason, failures: 0, last: None })));
-        self.queue.ready(index);
-        Ok(())
-    }
-
-    /// Many small results reach the disk together.
-    fn sync_results(&mut self) -> Result<(), StoreError> {
-        if self.unsynced {
-            self.around.store.sync_all()?;
-            self.unsynced = false;
-        }
-        Ok(())
-    }
-
-    /// Writes what happened, unless that was done only just now.
-    fn write_if_due(&mut self) -> Result<(), StoreError> {
-        if self.recorder.has_news() && self.pace.is_due() {
-            let begun = Instant::now();
-            self.sync_results()?;
-            self.recorder.write()?;
-            self.around.history.save(self.around.store)?;
-            self.pace.wrote(begun);
-        }
-        Ok(())
-    }
-
-    fn show_store_notices(&mut self) {
-        for notice in self.around.store.take_notices() {
-            self.around.observer.notice(Notice::Store { message: &notice.to_string() });
-        }
-    }
-
     fn take(&mut self, message: Message) -> Result<(), StoreError> {
         match message {
             Message::Signal => {
@@ -329,41 +259,5 @@ impl<'a> Dispatcher<'a> {
 
     fn replace(&mut self, index: usize, slot: Slot) -> Option<Slot> {
         self.slots.get_mut(index).map(|place| std::mem::replace(place, slot))
-    }
-}
-
-/// A run that finds everything in the store needs no right to write there.
-pub(crate) fn allow_read_only(outcome: Result<(), StoreError>) -> Result<(), StoreError> {
-    match outcome {
-        Err(StoreError::NotWritable { .. }) => Ok(()),
-        outcome => outcome,
-    }
-}
-
-/// How often records are written. Each writing takes as long as the plan is large, so their number must not grow with it too.
-#[derive(Debug, Default)]
-struct Pace {
-    next: Option<Instant>,
-}
-
-impl Pace {
-    /// The shortest time from one writing to the next.
-    const SHORTEST: Duration = Duration::from_millis(100);
-    /// Writing takes at most one part in this many of the time.
-    const PARTS: u32 = 20;
-
-    fn is_due(&self) -> bool {
-        self.pause().is_zero()
-    }
-
-    /// How long until the next writing.
-    fn pause(&self) -> Duration {
-        self.next.map_or(Duration::ZERO, |next| next.saturating_duration_since(Instant::now()))
-    }
-
-    /// A writing that began at `begun` ends now.
-    fn wrote(&mut self, begun: Instant) {
-        let pause = (begun.elapsed() * Self::PARTS).max(Self::SHORTEST);
-        self.next = Some(Instant::now() + pause);
     }
 }

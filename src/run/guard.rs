@@ -34,6 +34,7 @@ impl Guard {
 
 /// Waits until `worker`, the leader of this process's group, is gone; then ends the group.
 #[cfg(target_os = "linux")]
+#[must_use]
 pub fn guard(worker: i32) -> Exit {
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::io::Errno;
@@ -56,6 +57,7 @@ pub fn guard(worker: i32) -> Exit {
 
 /// Nothing: only Linux tells of the end of a process that is no child.
 #[cfg(not(target_os = "linux"))]
+#[must_use]
 pub fn guard(_worker: i32) -> Exit {
     Exit::Internal
 }

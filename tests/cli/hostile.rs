@@ -22,13 +22,11 @@ fn bounded(bench: &Bench, arguments: &[&str]) -> Said {
     let process = child.id();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(Duration::from_mins(1)) {
-        Ok(output) => Said::of(&output.unwrap()),
-        Err(_) => {
-            signal(process, "KILL");
-            panic!("planish {arguments:?} hangs");
-        }
+    if let Ok(output) = receiver.recv_timeout(Duration::from_mins(1)) {
+        return Said::of(&output.unwrap());
     }
+    signal(process, "KILL");
+    panic!("planish {arguments:?} hangs");
 }
 
 /// Puts a file of 10 GB that takes no room on the disk in place of `path`.
@@ -81,7 +79,9 @@ fn huge_records_and_pipes_in_their_place_are_as_good_as_none() {
         for part in ["history/", "settled/", "run.json", "adopted.json"] {
             assert!(records.iter().any(|path| path.to_str().unwrap().contains(part)), "{part} {records:?}");
         }
-        records.iter().for_each(|path| spoil(path));
+        for path in &records {
+            spoil(path);
+        }
         for name in ["snapshot", "memo"] {
             assert!(bench.path(".planish").join(name).exists(), "{name}");
             spoil(&bench.path(".planish").join(name));
@@ -122,7 +122,9 @@ fn results_whose_entries_or_manifests_are_huge_are_made_again() {
         let mut all: Vec<PathBuf> = files(&bench, folder);
         all.retain(|path| std::fs::read_to_string(path).is_ok_and(|text| text.len() > 10 && !text.contains("damaged")));
         assert!(!all.is_empty(), "{folder}");
-        all.iter().for_each(|path| inflate_to(path, size));
+        for path in &all {
+            inflate_to(path, size);
+        }
         let said = bounded(&bench, &["run"]);
         assert!(said.code == 0 && !said.out.contains(" 0 ran"), "{folder}: {}{}", said.out, said.err);
         assert_eq!(bounded(&bench, &["verify"]).code, 0);

@@ -1,5 +1,6 @@
 //! The store's own commands where nothing may be written, and where there is no room: on a small file system of its own.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -18,7 +19,7 @@ impl Disk {
         if disk.is_ok_and(|output| output.status.success()) {
             return Some(Disk { folder });
         }
-        println!("skipped: file systems can't be mounted here");
+        drop(writeln!(std::io::stderr(), "skipped: file systems can't be mounted here"));
         None
     }
 

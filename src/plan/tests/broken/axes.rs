@@ -398,3 +398,32 @@ matrix = { seed = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18
      help: its own axes: seed × 50, epochs × 50, eps × 50; axes of its inputs multiply
     "#);
 }
+
+#[test]
+fn one_value_in_two_spellings() {
+    let text = r#"
+[stages.data]
+run = "data"
+[stages.train]
+run = "train"
+inputs.data = "data"
+[stages.train.matrix]
+eps = ["1/255", "8/255", 0.00392156862745098, 0.25]
+"#;
+    insta::assert_snapshot!(Case::new(text).broken(), @r#"
+     x axis `eps` has one value twice: `1/255` and `0.00392156862745098`
+      ,-[pipeline.toml:8:26]
+    7 | [stages.train.matrix]
+    8 | eps = ["1/255", "8/255", 0.00392156862745098, 0.25]
+      :        ^^^|^^^           ^^^^^^^^^|^^^^^^^^^
+      :           |                       `-- the same value here
+      :           `-- first here
+      `----
+     help: leave one of them out
+    "#);
+    // Different ones with and without a fraction stand side by side.
+    let fine = text.replace("0.00392156862745098", "0.00392156862745099");
+    assert_eq!(Case::new(&fine).plan().instances.len(), 5);
+    // What `--set` makes one value is meant to be one.
+    assert_eq!(Case::new(text).set("train.eps=0.5").plan().instances.len(), 5);
+}
