@@ -81,7 +81,7 @@ fn history(world: &World, bytes: &[u8]) {
     let mut history = History::load(&world.store, &file, None);
     let forecasts = forecasts(world, &history);
     let evidence = Evidence { plan: &world.plan, forecasts: &forecasts, history: &history, store: &world.store };
-    let explanations: Vec<_> = (0..world.plan.instances.len()).filter_map(|index| evidence.explain(index).expect("a store")).collect();
+    let explanations = evidence.explain(0..world.plan.instances.len()).expect("a store");
     let _ = (show::explanations(&explanations), show::json("why", &explanations));
     let views = StatusView::all(&world.plan, &forecasts, &history, &[]);
     let _ = (show::status(&views), show::json("status", &views));
