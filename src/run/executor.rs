@@ -2,7 +2,7 @@
 //! system) is another [`Executor`].
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -131,10 +131,18 @@ impl Drop for Local {
     }
 }
 
+/// The most bytes of a line that are kept in memory; a longer one is passed on in pieces.
+const LINE_LIMIT: u64 = 16 << 20;
+
+/// Reads the next line, or a piece of one, to the end of `line`; whether there was any.
+pub(super) fn next_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> bool {
+    lines.by_ref().take(LINE_LIMIT).read_until(b'\n', line).is_ok_and(|count| count > 0)
+}
+
 /// Passes events on, and writes every other line to the log.
 fn forward(mut lines: impl BufRead, mut log: impl Write, tell: &Tell) {
     let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+    while next_line(&mut lines, &mut line) {
         match std::str::from_utf8(&line).ok().and_then(|text| Event::from_line(text.trim_end())) {
             Some(event) => tell(Report::Event(event)),
             // A log that can't be written must not cost the result.
@@ -230,5 +238,14 @@ mod tests {
         let reports: Vec<Report> = receiver.iter().collect();
         assert!(matches!(reports.as_slice(), [Report::Event(Event::Waiting)]));
         assert_eq!(String::from_utf8_lossy(&log), "chatter\n\u{fffd}\nlast");
+    }
+
+    #[test]
+    fn a_line_without_end_is_read_in_pieces() {
+        let mut endless = BufReader::new(std::io::repeat(b'x'));
+        let mut line = Vec::new();
+        assert!(next_line(&mut endless, &mut line));
+        assert_eq!(line.len() as u64, LINE_LIMIT);
+        assert!(!next_line(&mut std::io::empty(), &mut line));
     }
 }

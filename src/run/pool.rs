@@ -1,12 +1,12 @@
 //! Workers that take one program after the other, as long as each of them leaves nothing behind.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::event::Event;
-use super::executor::{LocalWorker, Report, Tell, reap};
+use super::executor::{LocalWorker, Report, Tell, next_line, reap};
 use super::guard::Guard;
 
 /// The workers that wait for a job.
@@ -67,7 +67,7 @@ impl Pool {
     fn listen(&self, member: &Arc<Member>, child: (Child, Guard), stdout: Option<impl Read>) {
         let mut lines = stdout.map(BufReader::new);
         let mut line = Vec::new();
-        while lines.as_mut().is_some_and(|lines| lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0)) {
+        while lines.as_mut().is_some_and(|lines| next_line(lines, &mut line)) {
             match std::str::from_utf8(&line).ok().and_then(|text| Event::from_line(text.trim_end())) {
                 Some(Event::Idle) => {
                     let tell = lock(&member.seat).tell.take();
