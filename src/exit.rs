@@ -17,6 +17,8 @@ pub enum Exit {
     Repaired,
     /// 5: the store is damaged, and not all of it could be repaired.
     Damaged,
+    /// 6: signs of masked gradients, where `planish attack --strict` asked.
+    Masked,
     /// 70: a mistake of planish itself.
     Internal,
     /// 130: interrupted; what was kept lets the next run go on.
@@ -34,6 +36,7 @@ impl Exit {
             Exit::Store => 3,
             Exit::Repaired => 4,
             Exit::Damaged => 5,
+            Exit::Masked => 6,
             Exit::Internal => 70,
             Exit::Interrupted => 130,
         }
@@ -54,6 +57,7 @@ pub const HELP: &str = "Exit codes:
     3  the store can't be read or written
     4  the store was damaged, and is repaired (verify)
     5  the store is damaged, and not all of it could be repaired (verify)
+    6  attack --strict: signs of masked gradients
    70  a mistake of planish itself
   130  interrupted; run the same command again to go on";
 
@@ -63,9 +67,17 @@ mod tests {
 
     #[test]
     fn the_help_lists_every_code() {
-        for exit in
-            [Exit::Success, Exit::StageFailed, Exit::Usage, Exit::Store, Exit::Repaired, Exit::Damaged, Exit::Internal, Exit::Interrupted]
-        {
+        for exit in [
+            Exit::Success,
+            Exit::StageFailed,
+            Exit::Usage,
+            Exit::Store,
+            Exit::Repaired,
+            Exit::Damaged,
+            Exit::Masked,
+            Exit::Internal,
+            Exit::Interrupted,
+        ] {
             assert!(HELP.lines().any(|line| line.trim_start().starts_with(&format!("{}  ", exit.code()))), "{exit:?}");
         }
     }

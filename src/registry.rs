@@ -1,6 +1,6 @@
 //! The stage kinds of this executable: one line each. The only file that names the stage crates.
 
-use planish::cli::{Hooks, NeedHook, ReportHook};
+use planish::cli::{AttackHook, Hooks, NeedHook, ReportHook};
 use planish::spec::Kinds;
 use planish_contract::AnyStage;
 
@@ -9,9 +9,13 @@ static KINDS: &[&dyn AnyStage] = &[
     #[cfg(feature = "ml")]
     &std::marker::PhantomData::<planish_data::DataStage>,
     #[cfg(feature = "ml")]
+    &std::marker::PhantomData::<planish_images::ImagesStage>,
+    #[cfg(feature = "ml")]
     &std::marker::PhantomData::<planish_train::TrainStage>,
     #[cfg(feature = "ml")]
     &std::marker::PhantomData::<planish_export::ExportStage>,
+    #[cfg(feature = "ml")]
+    &std::marker::PhantomData::<planish_import::ImportStage>,
     #[cfg(feature = "ml")]
     &std::marker::PhantomData::<planish_attack::AttackStage>,
     #[cfg(feature = "ml")]
@@ -32,15 +36,33 @@ static NEEDS: &[NeedHook] = &[
     NeedHook { name: "ONNX Runtime", look: planish_export::onnx_runtime_present },
 ];
 
+/// What `planish attack` shows.
+#[cfg(feature = "ml")]
+const ATTACK: Option<AttackHook> = Some(AttackHook { view: page::attack });
+#[cfg(not(feature = "ml"))]
+const ATTACK: Option<AttackHook> = None;
+
 /// ONNX Runtime's official builds carry telemetry, which only this switches off for good.
 static ENVIRONMENT: &[(&str, &str)] = &[
     #[cfg(feature = "ml")]
     ("ORT_DISABLE_TELEMETRY", "1"),
 ];
 
+/// Small tasks in processes of their own.
+static HELPERS: &[planish::cli::Helper] = &[
+    #[cfg(feature = "ml")]
+    (MODEL_PROBE, planish_onnx::probe::serve),
+];
+
+/// The helper that runs a model for the first time.
+#[cfg(feature = "ml")]
+const MODEL_PROBE: &str = "model-probe";
+
 /// What the stage crates contribute to the command line.
 pub(crate) fn hooks() -> Hooks<'static> {
-    Hooks { kinds: &Registry, reports: REPORTS, needs: NEEDS, environment: ENVIRONMENT }
+    #[cfg(feature = "ml")]
+    planish_onnx::probe::answer_to(&["helper", MODEL_PROBE]);
+    Hooks { kinds: &Registry, reports: REPORTS, attack: ATTACK, needs: NEEDS, environment: ENVIRONMENT, helpers: HELPERS }
 }
 
 struct Registry;
@@ -57,8 +79,9 @@ impl Kinds for Registry {
 
 #[cfg(feature = "ml")]
 mod page {
-    use planish::cli::InstanceProvenance;
+    use planish::cli::{AttackView, InstanceProvenance};
     use planish_contract::{Failure, Folder};
+    use planish_report::evaluation::Evaluation;
     use planish_report::page::{self, Instance};
 
     /// The report page, with the engine's provenance in the report's terms.
@@ -71,6 +94,23 @@ mod page {
     pub(super) fn text(folder: &Folder) -> Result<String, Failure> {
         let path = folder.file("tables.md")?;
         std::fs::read_to_string(path).map_err(|e| Failure::io(path, e))
+    }
+
+    /// What attacks on one model came to.
+    pub(super) fn attack(
+        model: &str,
+        evidence: &Folder,
+        check: Option<&Folder>,
+        instances: &[InstanceProvenance],
+    ) -> Result<AttackView, Failure> {
+        let evaluation = Evaluation::open(model, evidence, check)?;
+        let instances: Vec<Instance> = instances.iter().map(instance).collect();
+        Ok(AttackView {
+            text: evaluation.text(),
+            json: evaluation.json()?,
+            page: evaluation.page(&instances)?,
+            masked: evaluation.is_masked(),
+        })
     }
 
     fn instance(known: &InstanceProvenance) -> Instance {

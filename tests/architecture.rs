@@ -12,9 +12,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("planish-nn", &["planish-contract", "planish-formats"]),
     ("planish-onnx", &["planish-contract", "planish-formats", "planish-nn"]),
     ("planish-data", &["planish-contract", "planish-formats"]),
+    ("planish-images", &["planish-contract", "planish-formats"]),
     ("planish-report", &["planish-contract", "planish-formats"]),
     ("planish-train", &["planish-contract", "planish-formats", "planish-nn"]),
     ("planish-export", &["planish-contract", "planish-formats", "planish-nn", "planish-onnx"]),
+    ("planish-import", &["planish-contract", "planish-formats", "planish-onnx"]),
     ("planish-attack", &["planish-contract", "planish-formats", "planish-nn", "planish-onnx"]),
     ("planish-landscape", &["planish-contract", "planish-formats", "planish-nn"]),
     (
@@ -23,11 +25,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "planish-cache",
             "planish-contract",
             "planish-data",
+            "planish-images",
             "planish-train",
             "planish-export",
+            "planish-import",
             "planish-attack",
             "planish-landscape",
             "planish-report",
+            "planish-onnx",
         ],
     ),
 ];
@@ -82,7 +87,8 @@ fn sources() -> Vec<(String, String)> {
 
 #[test]
 fn only_the_registry_names_the_stage_crates() {
-    let stage_crates = ["planish_data", "planish_train", "planish_export", "planish_attack", "planish_report"];
+    let stage_crates =
+        ["planish_data", "planish_images", "planish_train", "planish_export", "planish_import", "planish_attack", "planish_report"];
     for (name, text) in sources() {
         let exempt =
             name == "src/registry.rs" || name.starts_with("src/fingerprint") || name.ends_with("/tests.rs") || name.contains("/tests/");

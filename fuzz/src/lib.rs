@@ -5,6 +5,42 @@ pub mod kinds;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use planish_contract::Folder;
+
+/// Lays the parts of an input out as files: each but the last begins with its length, 16 bits little endian.
+pub fn with_files(data: &[u8], names: &[&str], read: impl FnOnce(&Folder)) {
+    let root = tempfile::Builder::new().prefix("planish-fuzz-").tempdir_in(shared_memory()).expect("a folder in memory");
+    let mut rest = data;
+    for (index, name) in names.iter().enumerate() {
+        let part = if index + 1 == names.len() { rest } else { take(&mut rest) };
+        std::fs::write(root.path().join(name), part).expect("a file in memory");
+    }
+    read(&Folder::open(root.path()).expect("a folder"));
+}
+
+fn take<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let Some((length, tail)) = rest.split_first_chunk::<2>() else {
+        *rest = &[];
+        return &[];
+    };
+    let (part, tail) = tail.split_at(usize::from(u16::from_le_bytes(*length)).min(tail.len()));
+    *rest = tail;
+    part
+}
+
+/// The inverse of the layout above.
+#[must_use]
+pub fn join(parts: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        if index + 1 < parts.len() {
+            bytes.extend(u16::try_from(part.len()).expect("a small file").to_le_bytes());
+        }
+        bytes.extend(part);
+    }
+    bytes
+}
+
 /// Where files cost no disk.
 #[must_use]
 pub fn shared_memory() -> &'static Path {

@@ -17,8 +17,13 @@ pub struct Hooks<'a> {
     pub reports: &'a [ReportHook],
     /// What the libraries of the stages need of the machine; `doctor` looks at it.
     pub needs: &'a [NeedHook],
+    /// What `planish attack` shows; none in a build without machine learning.
+    pub attack: Option<AttackHook>,
     /// Environment variables (name, value) that their libraries need in workers.
     pub environment: &'static [(&'static str, &'static str)],
+    /// Small tasks that workers give to a process of its own: the name behind `planish helper`, and what does the task that
+    /// standard input tells and says whether it could.
+    pub helpers: &'a [Helper],
 }
 
 /// Something that stages need of the machine.
@@ -40,6 +45,32 @@ pub struct ReportHook {
     pub render: fn(&Folder, &[InstanceProvenance]) -> Result<String, Failure>,
     /// The same result as text, printed at the end of a run.
     pub text: fn(&Folder) -> Result<String, Failure>,
+}
+
+/// Makes the view; see [`AttackHook::view`].
+type AttackViewer = fn(&str, &Folder, Option<&Folder>, &[InstanceProvenance]) -> Result<AttackView, Failure>;
+
+/// The name of a task and what does it; see [`Hooks::helpers`].
+pub type Helper = (&'static str, fn() -> bool);
+
+/// Shows what attacks on one model came to.
+#[derive(Clone, Copy, Debug)]
+pub struct AttackHook {
+    /// From the model's name, the evidence, what was checked of the model beforehand, and what is known of all instances.
+    pub view: AttackViewer,
+}
+
+/// What attacks on one model came to.
+#[derive(Clone, Debug)]
+pub struct AttackView {
+    /// A table.
+    pub text: String,
+    /// The same for programs.
+    pub json: Value,
+    /// A self-contained HTML page.
+    pub page: String,
+    /// Whether checks found signs of masked gradients.
+    pub masked: bool,
 }
 
 /// What is known of an instance beside its result.

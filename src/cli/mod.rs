@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod adopt;
+mod attack;
 mod completions;
 mod doctor;
 mod error;
@@ -31,7 +32,7 @@ use crate::exit::{self, Exit};
 use crate::show::Screen;
 
 pub use error::CommandError;
-pub use hooks::{Hooks, InstanceProvenance, NeedHook, ReportHook};
+pub use hooks::{AttackHook, AttackView, Helper, Hooks, InstanceProvenance, NeedHook, ReportHook};
 pub use init::Template;
 
 /// Declarative robustness experiments: one TOML file to the tables of a paper.
@@ -66,6 +67,7 @@ enum Command {
     Doctor(doctor::DoctorArguments),
     Completions(completions::CompletionsArguments),
     Man(man::ManArguments),
+    Attack(Box<attack::AttackArguments>),
     /// Run one instance, told on standard input; started by `planish run`
     #[command(hide = true)]
     Worker,
@@ -74,6 +76,12 @@ enum Command {
     Guard {
         /// The worker's process
         worker: i32,
+    },
+    /// Do a small task in a process of its own, told on standard input; started by workers
+    #[command(hide = true)]
+    Helper {
+        /// The kind of task
+        name: String,
     },
 }
 
@@ -114,13 +122,21 @@ fn obey(command: &Command, hooks: &Hooks<'_>, screen: Screen) -> Exit {
         Command::Doctor(arguments) => Ok(doctor::doctor(arguments, hooks, screen)),
         Command::Completions(arguments) => Ok(completions::completions(arguments, screen)),
         Command::Man(arguments) => man::man(arguments, screen),
+        Command::Attack(arguments) => attack::attack(arguments, hooks, screen),
         Command::Worker => return crate::run::work(hooks.kinds),
         Command::Guard { worker } => return crate::run::guard(*worker),
+        Command::Helper { name } => return help(hooks, name),
     };
     outcome.unwrap_or_else(|error| {
         screen.error(&error);
         error.exit()
     })
+}
+
+/// Does one small task.
+fn help(hooks: &Hooks<'_>, name: &str) -> Exit {
+    let helper = hooks.helpers.iter().find(|(known, _)| *known == name);
+    if helper.is_some_and(|(_, task)| task()) { Exit::Success } else { Exit::Usage }
 }
 
 #[cfg(test)]

@@ -40,6 +40,22 @@ pub(super) struct PipelineArguments {
     /// ONNX Runtime's shared library
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
+    #[arg(skip)]
+    text: Option<String>,
+}
+
+/// Where a pipeline that is made in memory keeps and finds things.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PlaceArguments {
+    /// Where results are kept [default: .planish in the working directory]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Where data sets lie
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// ONNX Runtime's shared library
+    #[arg(long, value_name = "PATH")]
+    onnxruntime: Option<PathBuf>,
 }
 
 /// A pipeline that was read, planned, and whose store is open.
@@ -79,6 +95,12 @@ impl StoreArguments {
 }
 
 impl PipelineArguments {
+    /// The pipeline `text`, called `name`.
+    pub(super) fn in_memory(name: PathBuf, text: String, places: &PlaceArguments) -> Self {
+        let PlaceArguments { store, data_dir, onnxruntime } = places.clone();
+        PipelineArguments { file: name, profile: None, sets: Vec::new(), store, device: None, data_dir, onnxruntime, text: Some(text) }
+    }
+
     fn options(&self) -> Result<LoadOptions, CommandError> {
         let mut execution = BTreeMap::new();
         for (name, path) in [("data_dir", &self.data_dir), ("onnxruntime", &self.onnxruntime)] {
@@ -87,7 +109,13 @@ impl PipelineArguments {
             }
         }
         execution.extend(self.device.clone().map(|device| ("device".to_owned(), device)));
-        Ok(LoadOptions { file: self.file.clone(), profile: self.profile.clone(), sets: self.sets.clone(), execution })
+        Ok(LoadOptions {
+            file: self.file.clone(),
+            text: self.text.clone(),
+            profile: self.profile.clone(),
+            sets: self.sets.clone(),
+            execution,
+        })
     }
 
     /// ONNX Runtime's library, if one is named.

@@ -95,10 +95,18 @@ pub(super) fn render(opened: &Opened, hooks: &Hooks<'_>) -> Result<Vec<Page>, Co
 
 /// The same after a run that left nothing undone.
 pub(super) fn render_after(opened: &Opened, hooks: &Hooks<'_>, result: &RunResult) -> Result<Vec<Page>, CommandError> {
+    pages(opened, hooks, &stands_after(result))
+}
+
+/// What is known of every instance after a run that left nothing undone.
+pub(super) fn provenance_after(opened: &Opened, result: &RunResult) -> Result<Vec<InstanceProvenance>, CommandError> {
+    provenance(opened, &stands_after(result))
+}
+
+fn stands_after(result: &RunResult) -> Vec<Stand> {
     let stand =
         |(outcome, key): (&Outcome, &Option<Key>)| Stand { standing: Standing::Fresh, key: *key, outputs: outcome.outputs().cloned() };
-    let stands: Vec<Stand> = result.outcomes.iter().zip(&result.keys).map(stand).collect();
-    pages(opened, hooks, &stands)
+    result.outcomes.iter().zip(&result.keys).map(stand).collect()
 }
 
 fn pages(opened: &Opened, hooks: &Hooks<'_>, stands: &[Stand]) -> Result<Vec<Page>, CommandError> {
@@ -212,7 +220,9 @@ mod tests {
             kinds,
             reports: &[ReportHook { kind: "command", render: page, text: |_| Ok("a table".to_owned()) }],
             needs: &[],
+            attack: None,
             environment: &[],
+            helpers: &[],
         };
         assert_eq!(render(&opened, &hooks).unwrap(), []);
 

@@ -172,6 +172,23 @@ fn settle(note: &Path, opened: &Opened, result: &RunResult, said: (&str, &[repor
     drop(run::settle(note, Ended { plan, store, folder, result, files: &files, remarks, pages: &shown }));
 }
 
+/// Makes everything of a plan that is not there, and tells what failed.
+pub(super) fn make(
+    pipeline: &PipelineArguments,
+    opened: &mut Opened,
+    cpus: Option<u16>,
+    screen: Screen,
+    hooks: &Hooks<'_>,
+) -> Result<RunResult, CommandError> {
+    let cpus = cpus.map_or_else(processors, usize::from);
+    let options = RunOptions { total: Total::of_machine(cpus), fail_fast: false, force: BTreeSet::new(), memo: true };
+    let mut root = opened.store.plan_root(&pipeline.file, opened.profile.as_deref())?;
+    let result = go(opened, &mut root, options, screen, hooks.environment)?;
+    end_root(root, opened, true)?;
+    screen.complain(&show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(opened, &result) }));
+    Ok(result)
+}
+
 fn go(
     opened: &mut Opened,
     root: &mut PlanRoot,

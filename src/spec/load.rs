@@ -19,7 +19,11 @@ const MAX_STAGES: usize = 20_000;
 /// Everything that is wrong, with the places: the file can't be read or is no TOML, unknown keys, unknown stage kinds, wrong types.
 pub fn load(options: &LoadOptions, kinds: &dyn Kinds) -> Result<Pipeline, SpecErrors> {
     let mut sources = Sources::default();
-    let file = sources.add_file(&options.file).map_err(|reason| {
+    let added = match &options.text {
+        Some(text) => Ok(sources.add(&options.file.display().to_string(), text.clone())),
+        None => sources.add_file(&options.file),
+    };
+    let file = added.map_err(|reason| {
         let problem = Problem::new(format!("the pipeline can't be read: {reason}"));
         SpecErrors::one(problem.help("`--file PATH` names the pipeline file"), &Sources::default())
     })?;

@@ -46,6 +46,8 @@ pub trait Kinds {
 pub struct LoadOptions {
     /// The pipeline file.
     pub file: PathBuf,
+    /// The pipeline itself, when it was made in memory: `file` is a name only then, and its folder that of relative paths.
+    pub text: Option<String>,
     /// The profile to lay over the document.
     pub profile: Option<String>,
     /// `--set` values, later ones win: `stages.train.params.epochs=3` or, shorter, `train.epochs=3`.

@@ -245,7 +245,7 @@ impl Case {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pipeline.toml");
         std::fs::write(&file, text).unwrap();
-        Case { folder, options: LoadOptions { file, profile: None, sets: Vec::new(), execution: BTreeMap::new() } }
+        Case { folder, options: LoadOptions { file, text: None, profile: None, sets: Vec::new(), execution: BTreeMap::new() } }
     }
 
     pub(crate) fn file(self, name: &str, text: &str) -> Self {

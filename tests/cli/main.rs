@@ -4,6 +4,8 @@
 mod adopting;
 #[path = "../architecture.rs"]
 mod architecture;
+#[cfg(feature = "ml")]
+mod attacking;
 mod bench;
 mod changes;
 mod commands;

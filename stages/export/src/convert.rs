@@ -1,10 +1,13 @@
 //! A network and its weights as an ONNX model.
 
+use std::collections::BTreeMap;
+
 use planish_contract::Failure;
 use planish_formats::NamedTensor;
 use planish_nn::{Activation, Architecture, NORM_EPSILON, Node, Operation};
 use planish_onnx::proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
+use crate::fold::{self, BatchNorm};
 use crate::graph::{GraphWriter, float, int, ints};
 
 /// The name of a model's input: images `[batch, c, h, w]`, values in `[0,1]`.
@@ -37,21 +40,22 @@ pub(crate) fn format_version(opset: i64) -> Option<i64> {
 /// Writes the network as an ONNX model of operator set `opset`: input [`INPUT`], output [`OUTPUT`], a dynamic batch
 /// axis, initializers named as the weights, the same bytes for the same source.
 ///
-/// Batch normalisation stays an operator of its own (runtimes fold it where they can). Softplus is written
-/// as relu(x) − ln sigmoid(|x|), the same function in a form that ONNX Runtime vectorises.
+/// Softplus is written as relu(x) − ln sigmoid(|x|), the same function in a form that ONNX Runtime vectorises.
 ///
 /// # Errors
 /// [`Failure::Input`] for an unknown operator set, [`Failure::Internal`] when weights are missing or names clash.
-pub fn convert(source: &Source, opset: i64) -> Result<ModelProto, Failure> {
+pub fn convert(source: &Source, opset: i64, batch_norm: BatchNorm) -> Result<ModelProto, Failure> {
     let format = format_version(opset).ok_or_else(|| Failure::input(format!("ONNX models can't be written for operator set {opset}")))?;
     let Architecture { nodes, input, classes } = source.architecture;
     let mut graph = GraphWriter::new(INPUT, source.tensors);
     let mut values: Vec<String> = Vec::with_capacity(nodes.len());
+    let mut norms = Norms::new(source, batch_norm);
     for (index, node) in nodes.iter().enumerate() {
         let name = if index + 1 == nodes.len() { OUTPUT.to_owned() } else { value_name(node, index) };
         let inputs = node.inputs.iter().map(|&from| values.get(from).map(String::as_str)).collect::<Option<Vec<_>>>();
         let inputs = inputs.ok_or_else(|| Failure::internal(format!("node {index} of the network reads a later node")))?;
-        write_node(&mut graph, node, &inputs, &name)?;
+        norms.at(index);
+        write_node(&mut graph, node, &inputs, (&name, &norms))?;
         values.push(name);
     }
     let metadata = metadata(source)?;
@@ -88,13 +92,49 @@ fn value_name(node: &Node, index: usize) -> String {
     }
 }
 
-fn write_node(graph: &mut GraphWriter, node: &Node, inputs: &[&str], output: &str) -> Result<(), Failure> {
+/// What becomes of the normalisations of a network.
+struct Norms<'a> {
+    source: &'a Source<'a>,
+    kept: bool,
+    /// Node of a convolution → node of the normalisation that it takes in.
+    pairs: BTreeMap<usize, usize>,
+    /// The node that is being written.
+    index: usize,
+}
+
+impl<'a> Norms<'a> {
+    fn new(source: &'a Source<'a>, batch_norm: BatchNorm) -> Self {
+        let kept = batch_norm == BatchNorm::Keep;
+        let pairs = if kept { BTreeMap::new() } else { fold::pairs(source.architecture) };
+        Norms { source, kept, pairs, index: 0 }
+    }
+
+    fn at(&mut self, index: usize) {
+        self.index = index;
+    }
+
+    /// The name of the normalisation that the convolution being written takes in.
+    fn taken_in(&self) -> Option<&'a str> {
+        let node = self.source.architecture.nodes.get(*self.pairs.get(&self.index)?)?;
+        match &node.operation {
+            Operation::NormActivation { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether the normalisation being written went into the convolution before it.
+    fn is_done(&self) -> bool {
+        self.pairs.values().any(|index| *index == self.index)
+    }
+}
+
+fn write_node(graph: &mut GraphWriter, node: &Node, inputs: &[&str], (output, norms): (&str, &Norms<'_>)) -> Result<(), Failure> {
     match (&node.operation, inputs) {
         (Operation::Input, []) if output == INPUT => Ok(()),
         (Operation::Standardise { mean, std }, [x]) => write_standardise(graph, (mean, std), x, output),
-        (Operation::Convolution { .. }, [x]) => write_convolution(graph, &node.operation, x, output),
+        (Operation::Convolution { .. }, [x]) => write_convolution(graph, &node.operation, x, (output, norms)),
         (Operation::NormActivation { name, activation, .. }, [x]) => {
-            let normalised = write_norm(graph, name, x)?;
+            let normalised = if norms.is_done() { (*x).to_owned() } else { write_norm(graph, name, x, norms)? };
             write_activation(graph, *activation, &normalised, output)
         }
         (Operation::Activation(activation), [x]) => write_activation(graph, *activation, x, output),
@@ -134,11 +174,19 @@ fn write_standardise(graph: &mut GraphWriter, (mean, std): (&[f64], &[f64]), x: 
     graph.node("Div", &[&centred, &std_name], output, vec![])
 }
 
-fn write_convolution(graph: &mut GraphWriter, operation: &Operation, x: &str, output: &str) -> Result<(), Failure> {
-    let Operation::Convolution { name, kernel, stride, padding, bias, .. } = operation else {
+fn write_convolution(graph: &mut GraphWriter, operation: &Operation, x: &str, (output, norms): (&str, &Norms<'_>)) -> Result<(), Failure> {
+    let Operation::Convolution { name, kernel, stride, padding, bias, filters, channels } = operation else {
         return Err(Failure::internal("a convolution was expected"));
     };
     let attributes = vec![ints("kernel_shape", &[*kernel; 2]), ints("pads", &[*padding; 4]), ints("strides", &[*stride; 2])];
+    if let Some(norm) = norms.taken_in() {
+        let norm = fold::affine(norms.source.tensors, norm)?;
+        let (kernels, shifts) = fold::convolution(norms.source.tensors, name, *bias, &norm)?;
+        let [weight, bias] = ["weight", "bias"].map(|part| format!("{name}.{part}"));
+        graph.constant(&weight, &[*filters, *channels, *kernel, *kernel], &kernels)?;
+        graph.constant(&bias, &[*filters], &shifts)?;
+        return graph.node("Conv", &[x, &weight, &bias], output, attributes);
+    }
     if *bias {
         let [weight, bias] = trained(graph, name, ["weight", "bias"])?;
         return graph.node("Conv", &[x, &weight, &bias], output, attributes);
@@ -148,7 +196,18 @@ fn write_convolution(graph: &mut GraphWriter, operation: &Operation, x: &str, ou
 }
 
 /// Batch normalisation by the running statistics; returns the name of its value.
-fn write_norm(graph: &mut GraphWriter, name: &str, x: &str) -> Result<String, Failure> {
+fn write_norm(graph: &mut GraphWriter, name: &str, x: &str, norms: &Norms<'_>) -> Result<String, Failure> {
+    if !norms.kept {
+        let norm = fold::affine(norms.source.tensors, name)?;
+        let [scale, shift, scaled] = ["scale", "shift", "scaled"].map(|part| format!("{name}.{part}"));
+        for (name, values) in [(&scale, &norm.scale), (&shift, &norm.shift)] {
+            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            graph.constant(name, &[1, values.len(), 1, 1], &values)?;
+        }
+        graph.node("Mul", &[x, &scale], &scaled, vec![])?;
+        graph.node("Add", &[&scaled, &shift], name, vec![])?;
+        return Ok(name.to_owned());
+    }
     let [scale, shift, mean, variance] = trained(graph, name, ["weight", "bias", "running_mean", "running_var"])?;
     graph.node("BatchNormalization", &[x, &scale, &shift, &mean, &variance], name, vec![float("epsilon", NORM_EPSILON as f32)])?;
     Ok(name.to_owned())
@@ -220,6 +279,19 @@ mod tests {
     }
 
     #[test]
+    fn folded_normalisation_leaves_no_operator_of_its_own() {
+        let fold = |network: &testing::TestNetwork| convert(&network.source(), 17, BatchNorm::Fold).unwrap();
+        let operators = |model: &ModelProto, name: &str| model.graph.iter().flat_map(|g| &g.node).filter(|n| n.op_type() == name).count();
+        let small = fold(&testing::small_cnn("relu", true));
+        assert_eq!(["BatchNormalization", "Conv", "Mul"].map(|name| operators(&small, name)), [0, 4, 0]);
+        assert!(small.graph.iter().flat_map(|g| &g.node).filter(|n| n.op_type() == "Conv").all(|n| n.input.len() == 3));
+        // Before the activations of a WideResNet stand sums as well, which take nothing in.
+        let wide = fold(&testing::wide_resnet("relu"));
+        assert_eq!(operators(&wide, "BatchNormalization"), 0);
+        assert!(operators(&wide, "Mul") > 0);
+    }
+
+    #[test]
     fn the_same_network_gives_the_same_bytes() {
         let bytes = || testing::wide_resnet("relu").model().encode_to_vec();
         assert_eq!(bytes(), bytes());
@@ -229,17 +301,17 @@ mod tests {
     fn the_format_version_follows_the_operator_set() {
         let network = testing::small_cnn("relu", true);
         for (opset, format) in OPERATOR_SETS {
-            let model = convert(&network.source(), opset).unwrap();
+            let model = convert(&network.source(), opset, BatchNorm::Keep).unwrap();
             assert_eq!((model.ir_version(), model.opset_import[0].version()), (format, opset));
         }
-        assert!(convert(&network.source(), 12).unwrap_err().to_string().contains("operator set 12"));
+        assert!(convert(&network.source(), 12, BatchNorm::Keep).unwrap_err().to_string().contains("operator set 12"));
     }
 
     #[test]
     fn missing_weights_are_named() {
         let mut network = testing::small_cnn("relu", true);
         network.tensors.retain(|tensor| tensor.name != "conv2.weight");
-        assert!(convert(&network.source(), 17).unwrap_err().to_string().contains("`conv2.weight`"));
+        assert!(convert(&network.source(), 17, BatchNorm::Keep).unwrap_err().to_string().contains("`conv2.weight`"));
     }
 
     #[test]

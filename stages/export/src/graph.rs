@@ -36,14 +36,7 @@ impl<'a> GraphWriter<'a> {
             return Err(Failure::internal(format!("the ONNX node `{output}` reads `{missing}`, which does not exist")));
         }
         self.define(output)?;
-        self.nodes.push(NodeProto {
-            name: Some(output.to_owned()),
-            op_type: Some(operator.to_owned()),
-            input: inputs.iter().map(|&name| name.to_owned()).collect(),
-            output: vec![output.to_owned()],
-            attribute: attributes,
-            ..Default::default()
-        });
+        self.nodes.push(node(operator, inputs, output, attributes));
         Ok(())
     }
 
@@ -59,13 +52,8 @@ impl<'a> GraphWriter<'a> {
     /// Adds an initializer.
     pub(crate) fn constant(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), Failure> {
         self.define(name)?;
-        self.initializers.push(TensorProto {
-            name: Some(name.to_owned()),
-            dims: shape.iter().copied().map(signed).collect(),
-            data_type: Some(DataType::Float as i32),
-            raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-            ..Default::default()
-        });
+        let dims: Vec<i64> = shape.iter().copied().map(signed).collect();
+        self.initializers.push(tensor(name, &dims, DataType::Float, values.iter().flat_map(|value| value.to_le_bytes()).collect()));
         Ok(())
     }
 
@@ -87,6 +75,34 @@ impl<'a> GraphWriter<'a> {
         }
         Err(Failure::internal(format!("two values of the ONNX graph are named `{name}`")))
     }
+}
+
+/// A node that is named as the value it computes.
+pub(crate) fn node(operator: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
+    NodeProto {
+        name: Some(output.to_owned()),
+        op_type: Some(operator.to_owned()),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        attribute: attributes,
+        ..Default::default()
+    }
+}
+
+/// An initializer of these little-endian bytes.
+pub(crate) fn tensor(name: &str, dims: &[i64], kind: DataType, raw: Vec<u8>) -> TensorProto {
+    TensorProto {
+        name: Some(name.to_owned()),
+        dims: dims.to_vec(),
+        data_type: Some(kind as i32),
+        raw_data: Some(raw),
+        ..Default::default()
+    }
+}
+
+/// The numbers of a float initializer.
+pub(crate) fn floats(tensor: &TensorProto) -> Vec<f32> {
+    tensor.raw_data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 /// A float tensor `[batch, …sizes]`.

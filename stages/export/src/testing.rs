@@ -38,7 +38,7 @@ impl TestNetwork {
     }
 
     pub(crate) fn model(&self) -> ModelProto {
-        convert(&self.source(), 17).unwrap()
+        convert(&self.source(), 17, crate::BatchNorm::Keep).unwrap()
     }
 
     fn state(&self) -> (Parameters, Statistics) {

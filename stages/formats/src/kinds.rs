@@ -14,3 +14,5 @@ pub const EVIDENCE: Kind = Kind::new("evidence");
 pub const MEASUREMENT: Kind = Kind::new("measurement");
 /// Tables and figures of a report.
 pub const TABLES: Kind = Kind::new("tables");
+/// How accurate an imported model is: see [`crate::model_check`].
+pub const MODEL_CHECK: Kind = Kind::new("model-check");

@@ -44,10 +44,61 @@ pub struct Parity {
     pub images: usize,
     /// The largest absolute difference of a logit.
     pub max_abs_difference: f64,
-    /// The largest that was allowed.
+    /// The largest that was allowed, on images as they are and under attack.
     pub bound: f64,
     /// The share of images with the same predicted class, in `[0,1]`.
     pub agreement: f64,
+    /// The same on images under attack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adversarial: Option<AdversarialParity>,
+    /// Exports in other precisions, beside the model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
+}
+
+/// The comparison on images that an attack moved to where the network errs or nearly does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdversarialParity {
+    /// The radius of the attack in the maximum norm, in units of the pixel range.
+    pub eps: f64,
+    /// Its steps.
+    pub steps: u32,
+    /// The share of these images whose predicted class the attack changed in the network, in `[0,1]`.
+    pub moved: f64,
+    /// How the logits compare there.
+    pub logits: Comparison,
+}
+
+/// How the logits of two networks compare on some images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// How many images were compared.
+    pub images: usize,
+    /// The largest absolute difference of a logit.
+    pub max_abs_difference: f64,
+    /// The share of images with the same predicted class, in `[0,1]`.
+    pub agreement: f64,
+}
+
+/// The same network in another precision: a file beside the model, for deployment. The judge uses the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// The precision: `fp16`, `int8`.
+    pub precision: String,
+    /// The file in the same folder.
+    pub file: String,
+    /// How its logits compare with the original network's on images as they are.
+    pub clean: Comparison,
+    /// The same on images under attack.
+    pub adversarial: Comparison,
+    /// Its accuracy less the original's on the images compared, in `[-1,1]`; absent without labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_difference: Option<f64>,
+    /// What must not be done with it.
+    pub warning: String,
 }
 
 /// An exported network.
@@ -110,7 +161,25 @@ mod tests {
         let open = || OnnxModel::open(&Folder::open(folder.path()).unwrap());
         let model = open().unwrap();
         assert_eq!((model.info, model.parity), (info.clone(), None));
-        let parity = Parity { schema: SCHEMA, images: 2, max_abs_difference: 1e-6, bound: 1e-3, agreement: 1.0 };
+        let logits = Comparison { images: 2, max_abs_difference: 1e-6, agreement: 1.0 };
+        let variant = Variant {
+            precision: "fp16".into(),
+            file: "model.fp16.onnx".into(),
+            clean: logits,
+            adversarial: logits,
+            accuracy_difference: Some(-0.5),
+            warning: "no".into(),
+        };
+        let adversarial = AdversarialParity { eps: 0.1, steps: 5, moved: 0.5, logits };
+        let parity = Parity {
+            schema: SCHEMA,
+            images: 2,
+            max_abs_difference: 1e-6,
+            bound: 1e-3,
+            agreement: 1.0,
+            adversarial: Some(adversarial),
+            variants: vec![variant],
+        };
         write_json(&folder.path().join(PARITY), &parity).unwrap();
         assert_eq!(open().unwrap().parity, Some(parity));
         write_json(&folder.path().join(INFO), &ModelInfo { shape: [1, 0, 2], ..info }).unwrap();

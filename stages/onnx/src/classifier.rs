@@ -1,40 +1,76 @@
-//! Image classifiers run by ONNX Runtime on the CPU.
+//! Image classifiers run by ONNX Runtime.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{RunOptions, Session};
 use ort::value::TensorRef;
 use planish_contract::Failure;
 
-use crate::model_file::{ModelFile, Signature};
+use crate::inspect::Signature;
+use crate::model_file::ModelFile;
+use crate::probe;
+use crate::provider::{self, Provider};
 use crate::runtime;
 
 /// How many images are run at once; logits do not depend on it.
 const BATCH: usize = 64;
 
-/// An image classifier in an ONNX file, run by ONNX Runtime on the CPU.
-#[derive(Debug)]
+/// An image classifier in an ONNX file, run by ONNX Runtime.
 pub struct Classifier {
     session: Session,
     signature: Signature,
+    options: Option<Arc<RunOptions>>,
     /// The file, for messages.
     file: String,
 }
 
+impl std::fmt::Debug for Classifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Classifier").field("file", &self.file).field("signature", &self.signature).finish_non_exhaustive()
+    }
+}
+
 impl Classifier {
-    /// Opens the model at `path` and keeps at most `threads` threads busy with it. [`runtime::ensure`] says
+    /// Opens the model at `path` on the processor and keeps at most `threads` threads busy with it. [`runtime::ensure`] says
     /// which library of ONNX Runtime is used.
     ///
+    /// The model may be anybody's: it is [inspected](crate::inspect), and where the executable can do so ([`probe::is_available`])
+    /// its first run happens in a process of its own, once for each process and model.
+    ///
     /// # Errors
-    /// What [`ModelFile::read`] and [`runtime::ensure`] return; [`Failure::Input`] when ONNX Runtime refuses the model.
+    /// What [`ModelFile::read`], [`probe::first_run`] and [`runtime::ensure`] return; [`Failure::Input`] when ONNX Runtime refuses the model.
     pub fn open(path: &Path, threads: usize) -> Result<Self, Failure> {
         let model = ModelFile::read(path)?;
-        let file = path.display().to_string();
+        if probe::is_available() {
+            probe::first_run_once(path, &model)?;
+        }
+        Self::of_model(model, &path.display().to_string(), threads)
+    }
+
+    /// Opens a model that was inspected before, without a first run elsewhere; messages call it `file`.
+    ///
+    /// # Errors
+    /// What [`runtime::ensure`] returns; [`Failure::Input`] when ONNX Runtime refuses the model.
+    pub fn of_model(model: ModelFile, file: &str, threads: usize) -> Result<Self, Failure> {
+        Self::on(model, file, threads, Provider::Cpu)
+    }
+
+    /// As [`Classifier::of_model`], computed by `provider`.
+    ///
+    /// # Errors
+    /// Also [`Failure::Input`] when the provider is not there; nothing else is used in its place.
+    pub fn on(model: ModelFile, file: &str, threads: usize, provider: Provider) -> Result<Self, Failure> {
         runtime::ensure(None)?;
-        let session = session(&model.bytes, threads)?
+        let session = session_on(&model.bytes, threads, provider)?
             .map_err(|e| Failure::input(format!("{file}: ONNX Runtime refuses the model: {}", words(&e))))?;
-        Ok(Classifier { session, signature: model.signature, file })
+        Ok(Classifier { session, signature: model.signature, options: None, file: file.to_owned() })
+    }
+
+    /// Has every run obey `options`, which another thread may use to end it.
+    pub(crate) fn set_options(&mut self, options: Arc<RunOptions>) {
+        self.options = Some(options);
     }
 
     /// An image: `[c, h, w]`.
@@ -82,16 +118,22 @@ impl Classifier {
 
     /// Runs one batch of `count` images.
     fn run(&mut self, images: &[f32], count: usize) -> Result<Vec<f32>, Failure> {
-        let Classifier { session, signature, file } = self;
+        let Classifier { session, signature, options, file } = self;
         let failed = |e: ort::Error| Failure::input(format!("{file}: ONNX Runtime can't run the model: {}", words(&e)));
         let [channels, height, width] = signature.shape;
         let tensor = TensorRef::from_array_view(([count, channels, height, width], images)).map_err(failed)?;
-        let outputs = session.run(ort::inputs![signature.input.as_str() => tensor]).map_err(failed)?;
+        let inputs = ort::inputs![signature.input.as_str() => tensor];
+        let outputs = match options {
+            Some(options) => session.run_with_options(inputs, &**options),
+            None => session.run(inputs),
+        };
+        let outputs = outputs.map_err(failed)?;
         let output = outputs.get(&signature.output).ok_or_else(|| Failure::internal(format!("no output `{}`", signature.output)))?;
         let (shape, values) = output.try_extract_tensor::<f32>().map_err(failed)?;
         let expected = [count, signature.classes];
         if !shape.iter().map(|&size| usize::try_from(size).ok()).eq(expected.iter().map(|&size| Some(size))) {
-            return Err(Failure::input(format!("{file}: the logits have shape {shape} instead of {expected:?}")));
+            let message = format!("{file}: the logits have shape {shape} instead of {expected:?}, which the model declares");
+            return Err(Failure::input_hint(message, "export the model with the shapes that it has, and a dynamic first axis"));
         }
         Ok(values.to_vec())
     }
@@ -102,18 +144,26 @@ pub(crate) fn words(error: &ort::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A session of ONNX Runtime for the model in `bytes`, with at most `threads` threads.
+/// A session of ONNX Runtime for the inspected model in `bytes`, on the processor, with at most `threads` threads.
 pub(crate) fn session(bytes: &[u8], threads: usize) -> Result<ort::Result<Session>, Failure> {
+    session_on(bytes, threads, Provider::Cpu)
+}
+
+fn session_on(bytes: &[u8], threads: usize, provider: Provider) -> Result<ort::Result<Session>, Failure> {
     let environment = runtime::environment()?;
-    let open = || -> ort::Result<Session> {
-        Session::builder(environment)?
+    let builder = || -> ort::Result<SessionBuilder> {
+        let builder = Session::builder(environment)?
             .with_intra_threads(threads.max(1))?
             // Other work shares the cores.
             .with_intra_op_spinning(false)?
-            .with_optimization_level(GraphOptimizationLevel::Level3)?
-            .commit_from_memory(bytes)
+            .with_optimization_level(GraphOptimizationLevel::Level3)?;
+        Ok(builder)
     };
-    Ok(open())
+    let builder = match builder() {
+        Ok(builder) => builder,
+        Err(e) => return Ok(Err(e)),
+    };
+    Ok(provider::register(builder, provider)?.commit_from_memory(bytes))
 }
 
 #[cfg(test)]
@@ -176,9 +226,23 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_takes_its_channels_last_is_given_them_so() {
+        let mut model = testing::linear(&weights());
+        if let Some(graph) = &mut model.graph {
+            graph.input[0] = testing::value("images", &[None, Some(2), Some(2), Some(3)]);
+        }
+        let mut last = open(&model).unwrap();
+        assert_eq!(last.shape(), [3, 2, 2]);
+        let images = images(3);
+        let turned: Vec<f32> = images.chunks(12).flat_map(|image| (0..12).map(|at| image[at % 3 * 4 + at / 3])).collect();
+        assert_eq!(last.logits(&images).unwrap(), open(&testing::linear(&weights())).unwrap().logits(&turned).unwrap());
+    }
+
+    #[test]
     fn logits_that_are_not_finite_are_refused() {
         let mut weights = weights();
-        weights[0] = f32::INFINITY;
+        weights[0] = f32::MAX;
+        weights[2] = f32::MAX;
         let failure = open(&testing::linear(&weights)).unwrap().logits(&[1.0; 24]).unwrap_err();
         assert!(failure.to_string().contains("class 0 of image 0 is not finite"), "{failure}");
     }
@@ -190,15 +254,9 @@ mod tests {
 
     #[test]
     fn what_onnx_runtime_refuses_is_an_error_with_its_words() {
-        let unknown = testing::model(vec![testing::node("NoSuchOperator", &["images"], "logits")], &weights());
-        let failure = open(&unknown).unwrap_err();
-        assert!(failure.to_string().contains("refuses the model") && failure.to_string().contains("NoSuchOperator"), "{failure}");
-        let cyclic = vec![
-            testing::node("Add", &["images", "b"], "a"),
-            testing::node("Relu", &["a"], "b"),
-            testing::node("Flatten", &["b"], "logits"),
-        ];
-        assert!(open(&testing::model(cyclic, &weights())).is_err());
+        let misfit = testing::model(vec![testing::node("MatMul", &["images", "w"], "logits")], &weights());
+        let failure = open(&misfit).unwrap_err();
+        assert!(failure.to_string().contains("refuses the model") && failure.to_string().contains("MatMul"), "{failure}");
         let declares_wrongly = testing::model(vec![testing::node("Flatten", &["images"], "logits")], &weights());
         let outcome = open(&declares_wrongly).and_then(|mut classifier| classifier.logits(&[0.0; 12]));
         assert!(matches!(outcome, Err(Failure::Input { .. })), "{outcome:?}");

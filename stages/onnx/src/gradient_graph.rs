@@ -10,7 +10,7 @@ use prost::Message;
 
 use crate::classifier::{session, words};
 use crate::differentiate::Differentiated;
-use crate::model_file::Signature;
+use crate::inspect::Signature;
 
 /// How many images a thread computes at once at most: more of them leave its cache between one node and the next.
 const AT_ONCE_PER_THREAD: usize = 8;

@@ -1,4 +1,4 @@
-//! Model files, checked before ONNX Runtime sees them.
+//! Model files, inspected before ONNX Runtime sees them.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,79 +7,77 @@ use std::path::Path;
 use planish_contract::Failure;
 use prost::Message;
 
-use crate::proto::tensor_proto::DataType;
-use crate::proto::tensor_shape_proto::dimension::Value;
-use crate::proto::type_proto::Value as TypeValue;
-use crate::proto::{GraphProto, ModelProto, ValueInfoProto};
-use crate::tensors;
+use crate::inspect::{self, Inspection, Layout, Problem, Signature, external};
+use crate::proto::ModelProto;
 
-/// The largest model file that is read (bytes).
-pub const LIMIT: u64 = 1 << 30;
-/// The most values of one image, and the most classes, that are believed.
-const SIZE_LIMIT: usize = 1 << 26;
+/// The largest model that is read, with all its values (bytes): what one protobuf message may hold.
+pub const LIMIT: u64 = (1 << 31) - 1;
 
-/// What an image classifier takes and gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    /// The name of the input: float images `[n, c, h, w]`.
-    pub input: String,
-    /// The name of the output: float logits `[n, k]`.
-    pub output: String,
-    /// An image: `[c, h, w]`.
-    pub shape: [usize; 3],
-    /// The number of classes, `k`.
-    pub classes: usize,
-    /// Whether the model takes one image at a time only, instead of batches of any size.
-    pub single: bool,
-}
-
-/// A model file that passed every check.
+/// A model file that passed the [inspection](crate::inspect).
 #[derive(Clone, Debug)]
 pub struct ModelFile {
-    /// The file as it was read: what was checked is what is run.
+    /// The whole model, encoded: what was checked is what is run. The file as it was read; or, if it kept values in other
+    /// files, the model with those values in it; or, if it takes its channels last, the model behind a transposition.
     pub bytes: Vec<u8>,
-    /// The decoded file.
+    /// The decoded model.
     pub model: ModelProto,
     /// What the model takes and gives.
     pub signature: Signature,
+    /// What else the inspection found out.
+    pub inspection: Inspection,
 }
 
 impl ModelFile {
-    /// Reads and checks the file: at most [`LIMIT`] bytes, an ONNX model, all tensors inside the file
-    /// and as long as their shapes say, one float input `[n, c, h, w]`, one float output `[n, k]`.
+    /// Reads and inspects the file, and the files in its folder that hold its values.
     ///
     /// # Errors
-    /// [`Failure::Io`] when the file can't be read, [`Failure::Input`] naming the file and the reason
-    /// when it is not such a model.
+    /// [`Failure::Io`] when the file can't be read, [`Failure::Input`] naming the file, the place in it, the reason and what to do
+    /// when it is not an image classifier that can be trusted to load.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let refuse = |problem: Problem| {
-            let message = format!("{}: {}", path.display(), problem.message);
-            Failure::Input { message, hint: problem.hint.map(str::to_owned) }
-        };
-        let bytes = read_bytes(path)?.map_err(refuse)?;
-        let (model, signature) = check(&bytes).map_err(refuse)?;
-        Ok(ModelFile { bytes, model, signature })
+        Self::read_as(path, None)
+    }
+
+    /// As [`ModelFile::read`], with the order of the input's axes told instead of guessed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_as(path: &Path, layout: Option<Layout>) -> Result<Self, Failure> {
+        let file = path.display().to_string();
+        let bytes = read_bytes(path)?.map_err(|problem| problem.of_file(&file))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::inspect(bytes, Some(folder), layout).map_err(|problem| problem.of_file(&file))
+    }
+
+    /// Inspects a model that is in memory, and keeps all its values there.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Problem> {
+        Self::inspect(bytes, None, None)
+    }
+
+    fn inspect(bytes: Vec<u8>, folder: Option<&Path>, layout: Option<Layout>) -> Result<Self, Problem> {
+        let mut model = inspect::decode(&bytes)?;
+        let mut changed = external::used(&model);
+        if changed {
+            external::fetch(&mut model, folder)?;
+        }
+        let (signature, inspection) = inspect::inspect(&model, layout)?;
+        changed |= inspect::channels_first(&mut model, &signature);
+        let bytes = if changed { model.encode_to_vec() } else { bytes };
+        if bytes.len() as u64 > LIMIT {
+            return Err(too_large());
+        }
+        Ok(ModelFile { bytes, model, signature, inspection })
     }
 }
 
-/// Why a model is refused.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) message: String,
-    pub(crate) hint: Option<&'static str>,
+fn too_large() -> Problem {
+    Problem::new(format!("is larger than {} MiB, the most that is read", (LIMIT + 1) >> 20))
 }
 
-impl Problem {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Problem { message: message.into(), hint: None }
-    }
-
-    pub(crate) fn hint(self, hint: &'static str) -> Self {
-        Problem { hint: Some(hint), ..self }
-    }
-}
-
-fn read_bytes(path: &Path) -> Result<Result<Vec<u8>, Problem>, Failure> {
+/// The bytes of a model file, at most [`LIMIT`].
+pub(crate) fn read_bytes(path: &Path) -> Result<Result<Vec<u8>, Problem>, Failure> {
     // Asked before opening: opening a pipe would wait for its other end.
     let metadata = std::fs::metadata(path).map_err(|e| Failure::io(path, e))?;
     if !metadata.is_file() {
@@ -91,135 +89,111 @@ fn read_bytes(path: &Path) -> Result<Result<Vec<u8>, Problem>, Failure> {
         file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|e| Failure::io(path, e))?;
     }
     if metadata.len().max(bytes.len() as u64) > LIMIT {
-        return Ok(Err(Problem::new(format!("is larger than {} MiB, the most that is read", LIMIT >> 20))));
+        return Ok(Err(too_large()));
     }
     Ok(Ok(bytes))
-}
-
-pub(crate) fn check(bytes: &[u8]) -> Result<(ModelProto, Signature), Problem> {
-    if bytes.is_empty() {
-        return Err(Problem::new("is empty, not an ONNX model"));
-    }
-    let model = ModelProto::decode(bytes).map_err(|e| Problem::new(format!("is not an ONNX model, or is cut off: {e}")))?;
-    if model.ir_version.is_none() || model.opset_import.is_empty() {
-        return Err(Problem::new("is not an ONNX model: it names no format version or no operator set"));
-    }
-    tensors::check(&model)?;
-    let graph = model.graph.as_ref().ok_or_else(|| Problem::new("is not an ONNX model: it has no graph"))?;
-    let signature = signature(graph)?;
-    Ok((model, signature))
-}
-
-fn signature(graph: &GraphProto) -> Result<Signature, Problem> {
-    let input = only("input", graph.input.iter().filter(|value| !graph.initializer.iter().any(|tensor| tensor.name() == value.name())))?;
-    let output = only("output", graph.output.iter())?;
-    let &[batch, channels, height, width] = dimensions(input)?.as_slice() else {
-        return Err(Problem::new(format!("input `{}` is not a batch of images: its shape must be [n, c, h, w]", input.name())));
-    };
-    let &[_, classes] = dimensions(output)?.as_slice() else {
-        return Err(Problem::new(format!("output `{}` is not a batch of logits: its shape must be [n, k]", output.name())));
-    };
-    if !matches!(batch, None | Some(1)) {
-        let message = format!("input `{}` takes batches of a fixed size only", input.name());
-        return Err(Problem::new(message).hint("export the model with a dynamic first axis"));
-    }
-    let fixed = |value: &ValueInfoProto, size: Option<usize>| {
-        let message = format!("`{}` does not declare the size of every axis but the first", value.name());
-        size.ok_or_else(|| Problem::new(message).hint("export the model with fixed image and logit shapes"))
-    };
-    let shape = [fixed(input, channels)?, fixed(input, height)?, fixed(input, width)?];
-    let classes = fixed(output, classes)?;
-    let pixels = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
-    if pixels.is_none_or(|n| n > SIZE_LIMIT) || classes > SIZE_LIMIT {
-        return Err(Problem::new(format!("the declared sizes are too large: images {shape:?}, {classes} classes")));
-    }
-    Ok(Signature { input: input.name().to_owned(), output: output.name().to_owned(), shape, classes, single: batch == Some(1) })
-}
-
-fn only<'a>(what: &str, mut values: impl Iterator<Item = &'a ValueInfoProto>) -> Result<&'a ValueInfoProto, Problem> {
-    match (values.next(), values.next()) {
-        (Some(value), None) => Ok(value),
-        (None, _) => Err(Problem::new(format!("is not an image classifier: it has no {what}"))),
-        (Some(a), Some(b)) => {
-            let message = format!("is not an image classifier: more than one {what} (`{}`, `{}`, …)", a.name(), b.name());
-            Err(Problem::new(message).hint("export the model with images as its only input and logits as its only output"))
-        }
-    }
-}
-
-/// The declared sizes of a float tensor; `None` for a dynamic axis.
-fn dimensions(value: &ValueInfoProto) -> Result<Vec<Option<usize>>, Problem> {
-    let Some(TypeValue::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
-        return Err(Problem::new(format!("`{}` is not a tensor", value.name())));
-    };
-    if tensor.elem_type() != DataType::Float as i32 {
-        return Err(Problem::new(format!("`{}` is not of 32-bit floats (element type {})", value.name(), tensor.elem_type())));
-    }
-    let shape = tensor.shape.as_ref().ok_or_else(|| Problem::new(format!("`{}` declares no shape", value.name())))?;
-    let size = |dimension: &crate::proto::tensor_shape_proto::Dimension| match dimension.value {
-        Some(Value::DimValue(size)) => match usize::try_from(size) {
-            Ok(size) if size > 0 => Ok(Some(size)),
-            _ => Err(Problem::new(format!("`{}` declares an axis of size {size}", value.name()))),
-        },
-        _ => Ok(None),
-    };
-    shape.dim.iter().map(size).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::tensor_proto::DataLocation;
+    use crate::proto::{StringStringEntryProto, TensorProto};
     use crate::testing;
-
-    fn problem(model: &ModelProto) -> String {
-        check(&model.encode_to_vec()).unwrap_err().message
-    }
 
     #[test]
     fn a_classifier_is_read_with_its_shapes() {
-        let (_, signature) = check(&testing::linear(&[1.0; 24]).encode_to_vec()).unwrap();
-        assert_eq!(signature, Signature { input: "images".into(), output: "logits".into(), shape: [3, 2, 2], classes: 2, single: false });
+        let file = ModelFile::from_bytes(testing::linear(&[1.0; 24]).encode_to_vec()).unwrap();
+        let expected = Signature {
+            input: "images".into(),
+            output: "logits".into(),
+            shape: [3, 2, 2],
+            classes: 2,
+            single: false,
+            layout: Layout::ChannelsFirst,
+        };
+        assert_eq!(file.signature, expected);
+        assert_eq!((file.inspection.opset, file.inspection.ir_version, file.inspection.parameters), (17, 8, 24));
+    }
+
+    #[test]
+    fn models_of_both_exporters_of_pytorch_pass_without_a_note() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/onnx_zoo");
+        let models = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+        let mut count = 0;
+        for path in models.filter(|path| path.extension().is_some_and(|extension| extension == "onnx")) {
+            let file = ModelFile::read(&path).unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(file.inspection.notes, [], "{}", path.display());
+            count += 1;
+        }
+        assert!(count >= 20, "{count} models");
     }
 
     #[test]
     fn what_is_no_model_is_refused() {
-        assert!(check(b"").unwrap_err().message.contains("is empty"));
-        assert!(check(b"\x89PNG\r\n\x1a\n0000000000").unwrap_err().message.contains("not an ONNX model"));
-        assert!(check(b"hello").unwrap_err().message.contains("not an ONNX model"));
+        let problem = |bytes: &[u8]| ModelFile::from_bytes(bytes.to_vec()).unwrap_err().message;
+        assert!(problem(b"").contains("is empty"));
+        assert!(problem(b"\x89PNG\r\n\x1a\n0000000000").contains("not an ONNX model"));
+        assert!(problem(b"hello").contains("not an ONNX model"));
         let bytes = testing::linear(&[1.0; 24]).encode_to_vec();
         for length in 0..bytes.len() {
-            assert!(check(&bytes[..length]).is_err(), "cut to {length} bytes");
+            assert!(ModelFile::from_bytes(bytes[..length].to_vec()).is_err(), "cut to {length} bytes");
         }
-    }
-
-    #[test]
-    fn other_inputs_and_outputs_are_refused() {
-        let model = testing::linear(&[1.0; 24]);
-        let graph = model.graph.clone().unwrap();
-        let with = |change: &dyn Fn(&mut GraphProto)| {
-            let mut graph = graph.clone();
-            change(&mut graph);
-            problem(&ModelProto { graph: Some(graph), ..model.clone() })
-        };
-        assert!(with(&|g| g.input.push(testing::value("more", &[None, Some(1)]))).contains("more than one input"));
-        assert!(with(&|g| g.input.clear()).contains("no input"));
-        assert!(with(&|g| g.input[0] = testing::value("images", &[None, Some(12)])).contains("[n, c, h, w]"));
-        assert!(with(&|g| g.input[0] = testing::value("images", &[Some(8), Some(3), Some(2), Some(2)])).contains("fixed size"));
-        assert!(with(&|g| g.input[0] = testing::value("images", &[None, Some(3), None, Some(2)])).contains("every axis"));
-        assert!(with(&|g| g.input[0] = testing::value("images", &[None, Some(3), Some(-2), Some(2)])).contains("size -2"));
-        assert!(with(&|g| g.input[0] = testing::value("images", &[None, Some(i64::MAX), Some(i64::MAX), Some(2)])).contains("too large"));
-        assert!(with(&|g| g.output[0] = testing::value("logits", &[None])).contains("[n, k]"));
-        assert!(with(&|g| g.output[0].r#type = None).contains("not a tensor"));
-        assert!(problem(&ModelProto { graph: None, ..model.clone() }).contains("no graph"));
     }
 
     #[test]
     fn a_huge_file_and_a_folder_are_refused_unread() {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(LIMIT + 1).unwrap();
-        assert!(ModelFile::read(file.path()).unwrap_err().to_string().contains("larger than 1024 MiB"));
+        assert!(ModelFile::read(file.path()).unwrap_err().to_string().contains("larger than 2048 MiB"));
         let folder = tempfile::tempdir().unwrap();
         assert!(ModelFile::read(folder.path()).unwrap_err().to_string().contains("not a regular file"));
         assert!(matches!(ModelFile::read(&folder.path().join("absent")), Err(Failure::Io { .. })));
+    }
+
+    /// A model whose weights are the bytes `offset..offset + 96` of the file `location`.
+    fn external(location: &str, offset: &str) -> ModelProto {
+        let mut model = testing::linear(&[1.0; 24]);
+        let tensor = &mut model.graph.as_mut().unwrap().initializer[0];
+        let entry = |(key, value): (&str, &str)| StringStringEntryProto { key: Some(key.into()), value: Some(value.into()) };
+        *tensor = TensorProto {
+            raw_data: None,
+            data_location: Some(DataLocation::External as i32),
+            external_data: [("location", location), ("offset", offset), ("length", "96")].map(entry).to_vec(),
+            ..tensor.clone()
+        };
+        model
+    }
+
+    #[test]
+    fn values_in_the_models_folder_are_fetched_and_no_others() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("model");
+        std::fs::create_dir(&folder).unwrap();
+        let values: Vec<u8> = (0..25u8).flat_map(|v| f32::from(v).to_le_bytes()).collect();
+        std::fs::write(folder.join("weights.bin"), &values).unwrap();
+        std::fs::write(root.path().join("outside.bin"), &values).unwrap();
+        std::os::unix::fs::symlink("weights.bin", folder.join("link.bin")).unwrap();
+        std::os::unix::fs::symlink(&folder, folder.join("loop")).unwrap();
+        let read = |location: &str, offset: &str| {
+            let path = folder.join("model.onnx");
+            std::fs::write(&path, external(location, offset).encode_to_vec()).unwrap();
+            ModelFile::read(&path).map_err(|e| e.to_string())
+        };
+        let file = read("./weights.bin", "4").unwrap();
+        assert_eq!(file.model.graph.as_ref().unwrap().initializer[0].raw_data(), &values[4..]);
+        assert_eq!(ModelFile::from_bytes(file.bytes).unwrap().model, file.model);
+        let outside = root.path().join("outside.bin");
+        for location in ["../outside.bin", outside.to_str().unwrap(), "loop/../../outside.bin", ""] {
+            assert!(read(location, "0").unwrap_err().contains("out of the model's folder"), "{location}");
+        }
+        for location in ["link.bin", "loop/weights.bin"] {
+            assert!(read(location, "0").unwrap_err().contains("is a link"), "{location}");
+        }
+        assert!(read("absent.bin", "0").unwrap_err().contains("`absent.bin`"));
+        assert!(read("weights.bin", "5").unwrap_err().contains("bytes 5 to 101, but that has 100 bytes"));
+        assert!(read("weights.bin", &u64::MAX.to_string()).unwrap_err().contains("but that has 100 bytes"));
+        assert!(read("weights.bin", "x").unwrap_err().contains("no number"));
+        assert!(ModelFile::from_bytes(external("weights.bin", "0").encode_to_vec()).unwrap_err().message.contains("can't be read here"));
     }
 }

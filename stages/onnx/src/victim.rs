@@ -8,7 +8,8 @@ use planish_nn::{Aim, GradientPass, LogitLoss, Surrogate, Victim, check_aims};
 use crate::classifier::Classifier;
 use crate::differentiate::{Masking, Objective, differentiate};
 use crate::gradient_graph::{Cores, Extra, GradientGraph, LARGE};
-use crate::model_file::{ModelFile, Signature};
+use crate::inspect::Signature;
+use crate::model_file::ModelFile;
 use crate::proto::ModelProto;
 
 /// An image classifier in an ONNX file with its gradients, both computed by ONNX Runtime on the CPU.
@@ -35,8 +36,9 @@ impl OnnxVictim {
     /// What [`Classifier::open`] returns, and [`Failure::Input`] when the model can't be differentiated; it names the operators
     /// and nodes.
     pub fn open(path: &Path, threads: usize, batch: usize) -> Result<Self, Failure> {
+        // A stranger's model runs in a process of its own before anything here computes with it.
         let classifier = Classifier::open(path, threads)?;
-        let ModelFile { bytes, model, signature } = ModelFile::read(path)?;
+        let ModelFile { bytes, model, signature, .. } = ModelFile::read(path)?;
         let file = path.display().to_string();
         let derived = differentiate(model.clone(), &signature, Objective::Seed).map_err(|refusal| refusal.into_failure(&file))?;
         let masking = derived.masking;

@@ -6,6 +6,7 @@
 
 mod collect;
 mod csv;
+pub mod evaluation;
 mod figure;
 mod markdown;
 mod marks;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use planish_contract::{AnyStage, Input, SilentHost};
+use planish_contract::{AnyStage, Folder, Input, SilentHost};
 use planish_formats::{DataSetInfo, OnnxModel, Split, SplitName, write_data_set};
 use tempfile::TempDir;
 
@@ -79,6 +79,49 @@ fn a_checkpoint_becomes_a_checked_model() {
 }
 
 #[test]
+fn images_under_attack_are_compared_as_well() {
+    let (work, outcome) = run(&testing::small_cnn("relu", true), None, &few());
+    outcome.unwrap();
+    let attacked = open(&work).parity.unwrap().adversarial.unwrap();
+    assert_eq!((attacked.steps, attacked.logits.images), (5, 9));
+    assert!(attacked.logits.max_abs_difference < 1e-4 && attacked.logits.agreement > 0.99, "{attacked:?}");
+}
+
+#[test]
+fn an_attack_moves_images_within_its_radius_and_lowers_the_prediction() {
+    let network = testing::wide_resnet("softplus");
+    let mut original = parity::original(network.checkpoint());
+    let images = network.images(4);
+    let attack = ParityAttack { eps: planish_contract::Fraction(0.1), steps: 5, images: 4 };
+    let moved = attack.apply(&mut original, &images).unwrap();
+    assert!(images.iter().zip(&moved).all(|(a, b)| (a - b).abs() <= 0.1 && (0.0..=1.0).contains(b)));
+    assert_eq!(moved, attack.apply(&mut original, &images).unwrap());
+    let (before, after) = (Reference::of(&mut original, images).unwrap(), Reference::of(&mut original, moved).unwrap());
+    assert!(after.moved(&before) > 0.0, "no prediction changed");
+}
+
+#[test]
+fn other_precisions_are_files_of_their_own_with_figures_and_warnings() {
+    for network in [testing::small_cnn("relu", true), testing::wide_resnet("softplus"), testing::small_cnn("silu", false)] {
+        let precision = vec![Precision::Int8, Precision::Fp32, Precision::Fp16];
+        let data = data_set(network.config.input);
+        let (work, outcome) = run(&network, Some(data.path()), &Parameters { precision, ..few() });
+        outcome.unwrap();
+        let variants = open(&work).parity.unwrap().variants;
+        let names: Vec<(&str, &str)> = variants.iter().map(|v| (v.precision.as_str(), v.file.as_str())).collect();
+        assert_eq!(names, [("fp16", "model.fp16.onnx"), ("int8", "model.int8.onnx")]);
+        for (variant, most) in variants.iter().zip([0.02, 0.5]) {
+            assert!(variant.clean.max_abs_difference > 0.0 && variant.clean.max_abs_difference < most, "{variant:?}");
+            assert!(variant.accuracy_difference.is_some() && variant.warning.contains("gradients"));
+            let path = work.path().join("outputs/model").join(&variant.file);
+            let file = ModelFile::read(&path).unwrap();
+            assert!(!file.inspection.notes.is_empty(), "{}", variant.file);
+            assert!(file.model.metadata_props.iter().any(|entry| entry.key() == "warning"));
+        }
+    }
+}
+
+#[test]
 fn two_exports_are_equal_to_the_byte() {
     let network = testing::wide_resnet("silu");
     let files = |work: &TempDir| -> Vec<(String, Vec<u8>)> {
@@ -123,9 +166,18 @@ fn parameters_are_checked_and_defaults_filled_in() {
             .prepare(&mut <dyn erased_serde::Deserializer>::erase(&mut json))
             .map(|r| r.map(|p| p.parameters).map_err(|i| i.path.join(".")))
     };
-    assert_eq!(prepare("{}").unwrap().unwrap(), serde_json::json!({ "opset": 17, "bound": 1e-3, "parity_images": 256 }));
+    assert_eq!(
+        prepare("{}").unwrap().unwrap(),
+        serde_json::json!({
+            "opset": 17, "batch_norm": "keep", "precision": ["fp32"], "bound": 1e-3, "parity_images": 256,
+            "parity_attack": { "eps": 8.0 / 255.0, "steps": 5, "images": 64 }, "calibration_images": 128,
+        })
+    );
     assert_eq!(prepare(r#"{"opset": 12}"#).unwrap().unwrap_err(), "opset");
     assert_eq!(prepare(r#"{"bound": 0.0}"#).unwrap().unwrap_err(), "bound");
     assert_eq!(prepare(r#"{"parity_images": 0}"#).unwrap().unwrap_err(), "parity_images");
+    assert_eq!(prepare(r#"{"precision": ["int8"]}"#).unwrap().unwrap_err(), "precision");
+    assert_eq!(prepare(r#"{"parity_attack": {"eps": "0/255"}}"#).unwrap().unwrap_err(), "parity_attack");
+    assert!(prepare(r#"{"batch_norm": "drop"}"#).is_err());
     assert!(prepare(r#"{"opsets": 17}"#).unwrap_err().to_string().contains("unknown field `opsets`"));
 }

@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::rules::operator_of;
 use super::tensor::signed;
 use super::{fold, prune, softplus, tensor, upgrade};
-use crate::model_file::Signature;
+use crate::inspect::Signature;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 

@@ -34,7 +34,7 @@ pub use masking::Masking;
 pub use objective::Objective;
 pub use refusal::{Place, Refusal};
 
-use crate::model_file::Signature;
+use crate::inspect::Signature;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::tensor_shape_proto::{Dimension, dimension};
 use crate::proto::type_proto::{Tensor, Value};

@@ -7,24 +7,39 @@
 //! Telemetry is switched off, but the official library notes the start of the process in the user's cache
 //! folder before it can be told: start processes that load it with `ORT_DISABLE_TELEMETRY=1`.
 
+#[cfg(not(feature = "dynamic"))]
+mod built_in;
+#[cfg(feature = "dynamic")]
+mod library;
+#[cfg(feature = "dynamic")]
 mod obtain;
+#[cfg(feature = "dynamic")]
 mod pins;
+#[cfg(feature = "dynamic")]
 mod search;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
-use ort::logging::LogLevel;
 use planish_contract::Failure;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use search::Candidate;
+#[cfg(not(feature = "dynamic"))]
+use built_in::find;
+#[cfg(not(feature = "dynamic"))]
+pub use built_in::present;
+#[cfg(feature = "dynamic")]
+use library::find;
+#[cfg(feature = "dynamic")]
+pub use library::present;
 
-/// What to do when there is no usable library.
-const HINT: &str = "install `onnxruntime==1.31.1` with pip in the active Python environment, or name the library (`libonnxruntime.so`, \
-                    `libonnxruntime.dylib`) with `--onnxruntime` or ORT_DYLIB_PATH";
+#[cfg(not(any(feature = "dynamic", feature = "static")))]
+compile_error!("planish-onnx needs ONNX Runtime: enable its feature `dynamic` (the default) or `static`");
+
+/// Whether ONNX Runtime is a library that is loaded when it is needed, rather than a part of this program.
+pub(crate) const IS_DYNAMIC: bool = cfg!(feature = "dynamic");
 
 /// The library in use; stages record it as provenance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +52,8 @@ pub struct RuntimeInfo {
     pub found: String,
     /// SHA-256 of the file, in hex.
     pub sha256: String,
+    /// Where it can compute, for people.
+    pub providers: String,
 }
 
 struct Loaded {
@@ -52,20 +69,6 @@ struct Loaded {
 /// [`Failure::Io`] when the cache folder can't be used.
 pub fn ensure(explicit: Option<&Path>) -> Result<&'static RuntimeInfo, Failure> {
     loaded(explicit).map(|loaded| &loaded.info)
-}
-
-/// The library that [`ensure`] would try first, as far as that can be told without loading it and without obtaining one: in words, with
-/// its version where the file's name has it. `None` when one would have to be obtained.
-///
-/// # Errors
-/// [`Failure::Input`] when the one that `explicit` or `ORT_DYLIB_PATH` names is not there.
-pub fn present(explicit: Option<&Path>) -> Result<Option<String>, Failure> {
-    let candidate = search::named(explicit)?.or_else(|| search::installed().into_iter().next()).or_else(obtain::cached);
-    Ok(candidate.map(|Candidate { path, found }| {
-        let path = path.canonicalize().unwrap_or(path);
-        let version = version(&path).unwrap_or_else(|| "of unknown version".to_owned());
-        format!("{version}, {found}: {}", path.display())
-    }))
 }
 
 /// The one environment of the process.
@@ -95,63 +98,6 @@ fn same_library<'a>(loaded: &'a Loaded, explicit: Option<&Path>) -> Result<&'a L
     Err(Failure::input_hint(message, "name the same library everywhere"))
 }
 
-fn find(explicit: Option<&Path>) -> Result<Loaded, Failure> {
-    if let Some(candidate) = search::named(explicit)? {
-        let name = candidate.path.display().to_string();
-        return load(candidate)?.map_err(|why| Failure::input_hint(format!("{name} can't be used as ONNX Runtime: {why}"), HINT));
-    }
-    let mut refused = Vec::new();
-    for candidate in search::installed() {
-        match load(candidate)? {
-            Ok(loaded) => return Ok(loaded),
-            Err(why) => refused.push(why),
-        }
-    }
-    let why = match obtain::cached_or_obtained() {
-        Ok(candidate) => match load(candidate)? {
-            Ok(loaded) => return Ok(loaded),
-            Err(why) => why,
-        },
-        Err(Failure::Input { message, .. }) => message,
-        Err(other) => return Err(other),
-    };
-    refused.push(why);
-    Err(Failure::input_hint(format!("no usable ONNX Runtime: {}", refused.join("; ")), HINT))
-}
-
-/// Loads a candidate; the inner error says why it can't be used, so that the next one is tried.
-fn load(candidate: Candidate) -> Result<Result<Loaded, String>, Failure> {
-    // Without links, so that the version is in the name and the same file is recognised again.
-    let path = match candidate.path.canonicalize() {
-        Ok(path) => path,
-        Err(e) => return Ok(Err(format!("{}: {e}", candidate.path.display()))),
-    };
-    let sha256 = match sha256(&path) {
-        Ok(sha256) => sha256,
-        Err(e) => return Ok(Err(format!("{}: {e}", path.display()))),
-    };
-    let builder = match ort::init_from(&path) {
-        Ok(builder) => builder,
-        Err(e) => return Ok(Err(e.to_string())),
-    };
-    // From here on the process is bound to this library, so an error is final.
-    let environment = builder
-        .with_name("planish")
-        .with_telemetry(false)
-        .build()
-        .map_err(|e| Failure::input_hint(format!("{}: ONNX Runtime does not start: {e}", path.display()), HINT))?;
-    // What goes wrong is returned as an error; the library must not print it as well.
-    environment.set_log_level(LogLevel::Fatal);
-    let version = version(&path).unwrap_or_else(|| ort::info().to_owned());
-    Ok(Ok(Loaded { info: RuntimeInfo { path, version, found: candidate.found, sha256 }, environment }))
-}
-
-/// The version in a library's file name: `libonnxruntime.so.1.31.1`, `libonnxruntime.1.31.1.dylib`.
-fn version(path: &Path) -> Option<String> {
-    let numbers = search::version_numbers(path.file_name()?.to_str()?)?;
-    (numbers.len() >= 2).then(|| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join("."))
-}
-
 /// SHA-256 of a file's bytes, in lowercase hex.
 fn sha256(path: &Path) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
@@ -167,6 +113,7 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "dynamic")]
     #[test]
     fn a_library_is_found_or_obtained_and_stays() {
         let info = ensure(None).expect("an ONNX Runtime");
@@ -187,12 +134,17 @@ mod tests {
         assert!(failure.hint().is_some());
     }
 
+    #[cfg(feature = "dynamic")]
     #[test]
-    fn versions_come_from_file_names() {
-        assert_eq!(version(Path::new("/a/libonnxruntime.so.1.31.1")).as_deref(), Some("1.31.1"));
-        assert_eq!(version(Path::new("/a/libonnxruntime.1.31.1.dylib")).as_deref(), Some("1.31.1"));
-        assert_eq!(version(Path::new("/a/libonnxruntime.so.1")), None);
-        assert_eq!(version(Path::new("/a/libonnxruntime.so")), None);
+    fn people_are_told_what_is_in_use() {
+        let info = ensure(None).expect("an ONNX Runtime");
+        assert!(info.providers.starts_with("CPU"), "{}", info.providers);
+        let found = present(Some(&info.path)).unwrap().unwrap();
+        assert!(found.contains(&info.version) && found.contains("execution providers: CPU"), "{found}");
+        assert_eq!(
+            present(Some(Path::new("/nowhere/libonnxruntime.so"))).unwrap_err().to_string(),
+            "/nowhere/libonnxruntime.so is not there"
+        );
     }
 
     #[test]

@@ -56,7 +56,14 @@ fn batch_normalisations_behind_convolutions_are_folded() {
     };
     let model = graph(Graph::new([2, 4, 4])).model("y", 48);
     check("folded", &model);
-    let signature = crate::Signature { input: "images".into(), output: "logits".into(), shape: [2, 4, 4], classes: 3, single: false };
+    let signature = crate::Signature {
+        input: "images".into(),
+        output: "logits".into(),
+        shape: [2, 4, 4],
+        classes: 3,
+        single: false,
+        layout: crate::inspect::Layout::ChannelsFirst,
+    };
     let operators = |model| {
         let derived = crate::differentiate::differentiate(model, &signature, crate::differentiate::Objective::Seed).unwrap();
         derived.model.graph.unwrap().node.into_iter().map(|node| node.op_type().to_owned()).collect::<Vec<_>>()

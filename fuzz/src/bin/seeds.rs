@@ -1,0 +1,91 @@
+//! Writes honest files for every target into `corpus/`, for the fuzzer to start from.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use planish_contract::Fraction;
+use planish_formats::*;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let corpus = |target: &str| -> std::io::Result<PathBuf> {
+        let folder = root.join("corpus").join(target);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    };
+    let models = corpus("onnx_model")?;
+    for entry in fs::read_dir(root.join("../tests/golden/onnx_zoo"))?.flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "onnx") {
+            fs::copy(entry.path(), models.join(entry.file_name()))?;
+        }
+    }
+    let work = tempfile::tempdir()?;
+    let read = |name: &str| fs::read(work.path().join(name));
+    let tensor = |name: &str, shape: &[usize], values| NamedTensor { name: name.into(), shape: shape.to_vec(), values };
+    let tensors =
+        [tensor("a", &[2, 2], Values::F32(vec![0.0, 1.0, -1.0, 0.5])), tensor("b", &[3], Values::I64(vec![1, 2, 3])), tensor("c", &[1], Values::U8(vec![9]))];
+    fs::write(corpus("tensors")?.join("three"), tensor_bytes(&tensors, &BTreeMap::new())?)?;
+
+    let split = Split { shape: [1, 2, 2], images: vec![7; 8], labels: vec![0, 1], ids: vec![3, 4] };
+    let info = DataSetInfo {
+        schema: SCHEMA,
+        name: "toy".into(),
+        classes: vec!["a".into(), "b".into()],
+        shape: [1, 2, 2],
+        mean: vec![0.5],
+        std: vec![0.25],
+        splits: BTreeMap::from([("test".to_owned(), 2)]),
+        sources: vec![],
+    };
+    write_data_set(work.path(), &info, &BTreeMap::from([(SplitName::Test, split)]))?;
+    fs::write(corpus("data_set")?.join("toy"), planish_fuzz::join(&[read("dataset.json")?, read("test.safetensors")?]))?;
+    let json = corpus("json")?;
+    fs::copy(work.path().join("dataset.json"), json.join("data set"))?;
+
+    CheckpointFiles::write(work.path(), &serde_json::json!({ "network": { "small-cnn": {} } }), &tensors, &[HistoryRecord::new(0)])?;
+    fs::write(corpus("checkpoint")?.join("small"), planish_fuzz::join(&[read(NETWORK)?, read(HISTORY)?, read(WEIGHTS)?]))?;
+
+    let model = ModelInfo {
+        schema: SCHEMA,
+        shape: [1, 2, 2],
+        classes: vec!["a".into()],
+        input: "images".into(),
+        output: "logits".into(),
+        opset: 17,
+        parameters: 3,
+    };
+    write_json(&json.join("model"), &model)?;
+    evidence(work.path())?;
+    let files = [evidence::HEADER, evidence::IMAGES, evidence::ADVERSARIAL];
+    let parts = files.iter().map(|name| read(name)).collect::<Result<Vec<_>, _>>()?;
+    fs::write(corpus("evidence")?.join("one"), planish_fuzz::join(&parts))?;
+    Ok(())
+}
+
+/// Evidence on one image.
+fn evidence(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let header = EvidenceHeader {
+        schema: SCHEMA,
+        dataset: "toy".into(),
+        threat: Threat { norm: Norm::Linf, eps: Fraction(0.1) },
+        split: SplitName::Test,
+        images: 1,
+        attacks: vec![],
+        clean_accuracy: 1.0,
+        robust_accuracy: 0.0,
+    };
+    let image = ImageEvidence {
+        id: 7,
+        label: 0,
+        clean_prediction: 0,
+        clean_margin: 0.25,
+        attacked_prediction: 1,
+        attacked_margin: -0.5,
+        broken_by: Some(BrokenBy { attack: "pgd".into(), restart: 0, step: 20 }),
+        distance: 0.1,
+        robust: false,
+    };
+    write_evidence(folder, &header, &[image], &Adversarial { shape: [1, 1, 2], images: vec![0.0, 1.0], ids: vec![7], labels: vec![0] })?;
+    Ok(())
+}

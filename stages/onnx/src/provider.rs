@@ -1,0 +1,69 @@
+//! Where ONNX Runtime computes.
+
+use planish_contract::Failure;
+use serde::{Deserialize, Serialize};
+
+/// Where ONNX Runtime computes: an "execution provider".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provider {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// The first visible NVIDIA GPU.
+    Cuda,
+}
+
+/// What an operator without a CUDA form falls back to is the processor; a library without CUDA is refused.
+#[cfg(feature = "cuda")]
+pub(crate) fn register(
+    builder: ort::session::builder::SessionBuilder,
+    provider: Provider,
+) -> Result<ort::session::builder::SessionBuilder, Failure> {
+    match provider {
+        Provider::Cpu => Ok(builder),
+        Provider::Cuda => {
+            let provider = ort::ep::CUDA::default().build().error_on_failure();
+            builder.with_execution_providers([provider]).map_err(|e| refused(&crate::classifier::words(&e.into())))
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn refused(why: &str) -> Failure {
+    let hint = "name the library of the wheel `onnxruntime-gpu` with `--onnxruntime` or ORT_DYLIB_PATH, and install the CUDA and cuDNN \
+                libraries that it asks for (`pip install onnxruntime-gpu[cuda,cudnn]`), or compute on the processor";
+    Failure::input_hint(format!("ONNX Runtime can't use CUDA: {why}"), hint)
+}
+
+/// Without the feature `cuda` there is the processor only.
+#[cfg(not(feature = "cuda"))]
+pub(crate) fn register(
+    builder: ort::session::builder::SessionBuilder,
+    provider: Provider,
+) -> Result<ort::session::builder::SessionBuilder, Failure> {
+    match provider {
+        Provider::Cpu => Ok(builder),
+        Provider::Cuda => Err(Failure::input_hint(
+            "this planish was built without CUDA for ONNX models",
+            "build it with `--features onnx-cuda`, or compute on the processor",
+        )),
+    }
+}
+
+/// The providers of a library, as the files beside it tell, and what keeps CUDA away.
+#[cfg(feature = "dynamic")]
+pub(crate) fn of_library(library: &std::path::Path) -> String {
+    let name = if cfg!(target_os = "macos") { "libonnxruntime_providers_cuda.dylib" } else { "libonnxruntime_providers_cuda.so" };
+    match (cfg!(feature = "cuda"), library.with_file_name(name).is_file()) {
+        (true, true) => "CPU, CUDA".to_owned(),
+        (true, false) => "CPU (this library has no CUDA; that of the wheel `onnxruntime-gpu` has)".to_owned(),
+        (false, _) => "CPU (planish was built without the feature `onnx-cuda`)".to_owned(),
+    }
+}
+
+/// The providers of the runtime that is linked in.
+#[cfg(not(feature = "dynamic"))]
+pub(crate) fn built_in() -> String {
+    if cfg!(feature = "cuda") { "CPU, CUDA" } else { "CPU" }.to_owned()
+}

@@ -1,0 +1,217 @@
+//! What `planish attack` shows of one model: its evidence as text, as JSON and as a page.
+
+use minijinja::{AutoEscape, Environment, context};
+use planish_contract::{Failure, Folder};
+use planish_formats::{Evidence, EvidenceHeader, ImageEvidence, MaskingReport, ModelCheck, Verdict};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::page::Instance;
+
+/// What is known of one model under attack.
+pub struct Evaluation {
+    /// How the model is called.
+    pub model: String,
+    evidence: Evidence,
+    masking: Option<MaskingReport>,
+    check: Option<ModelCheck>,
+}
+
+impl Evaluation {
+    /// Reads the evidence, the masking report beside it, and the check of the imported model.
+    ///
+    /// # Errors
+    /// [`Failure::Input`] when a file is malformed, [`Failure::Io`] when one can't be read.
+    pub fn open(model: &str, evidence: &Folder, check: Option<&Folder>) -> Result<Self, Failure> {
+        Ok(Evaluation {
+            model: model.to_owned(),
+            masking: MaskingReport::open(evidence)?,
+            evidence: Evidence::open(evidence)?,
+            check: check.map(ModelCheck::open).transpose()?,
+        })
+    }
+
+    /// Whether a masking check failed: the robust accuracy may be an illusion.
+    #[must_use]
+    pub fn is_masked(&self) -> bool {
+        self.masking.as_ref().is_some_and(|report| !report.is_clean())
+    }
+
+    /// A table: what each attack left of the images, one after the other.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let header = &self.evidence.header;
+        let mut lines = vec![self.subject(), String::new()];
+        let width = self.rows().iter().map(|row| row.name.chars().count()).max().unwrap_or_default().max(6);
+        lines.push(format!("{:width$}  {:>10}  {:>8}  {:>16}", "attack", "accuracy %", "broken", "gradients/image"));
+        for row in self.rows() {
+            lines.push(format!("{:width$}  {:>10.2}  {:>8}  {:>16}", row.name, row.accuracy, row.broken, row.gradients));
+        }
+        let (low, high) = wilson(header.robust_accuracy, header.images);
+        let percent = 100.0 * header.robust_accuracy;
+        lines.push(String::new());
+        lines.push(format!("robust accuracy {percent:.2} % (95 % interval {:.1} to {:.1})", 100.0 * low, 100.0 * high));
+        lines.extend(self.masking_lines());
+        lines.extend(self.check.iter().flat_map(|check| check.remarks.iter().map(|remark| format!("note: {remark}"))));
+        lines.join("\n") + "\n"
+    }
+
+    /// The same for programs.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when a number can't be written.
+    pub fn json(&self) -> Result<Value, Failure> {
+        let header = &self.evidence.header;
+        let (low, high) = wilson(header.robust_accuracy, header.images);
+        let value = |part: Result<Value, serde_json::Error>| part.map_err(|e| Failure::internal(e.to_string()));
+        Ok(json!({
+            "model": self.model,
+            "evidence": value(serde_json::to_value(header))?,
+            "interval": [low, high],
+            "masking": value(serde_json::to_value(&self.masking))?,
+            "check": value(serde_json::to_value(&self.check))?,
+        }))
+    }
+
+    /// A self-contained page.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the template fails.
+    pub fn page(&self, instances: &[Instance]) -> Result<String, Failure> {
+        let header = &self.evidence.header;
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        let fail = |e: minijinja::Error| Failure::internal(format!("the page's template: {e:#}"));
+        environment.add_template("evaluation", include_str!("evaluation.html")).map_err(fail)?;
+        let (low, high) = wilson(header.robust_accuracy, header.images);
+        let values = context! {
+            model => self.model,
+            subject => self.subject(),
+            rows => self.rows(),
+            robust => format!("{:.2}", 100.0 * header.robust_accuracy),
+            low => format!("{:.1}", 100.0 * low),
+            high => format!("{:.1}", 100.0 * high),
+            masked => self.is_masked(),
+            checks => self.masking.as_ref().map(|report| &report.checks),
+            remarks => self.check.as_ref().map(|check| &check.remarks),
+            classes => classes(&self.evidence.images),
+            images => self.images(),
+            instances => instances,
+        };
+        environment.get_template("evaluation").and_then(|template| template.render(values)).map_err(fail)
+    }
+
+    fn subject(&self) -> String {
+        let header = &self.evidence.header;
+        format!("{} on {}, {}, {} {} images", self.model, header.dataset, header.threat, header.images, header.split)
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let header: &EvidenceHeader = &self.evidence.header;
+        let clean = Row { name: "(none)".to_owned(), accuracy: 100.0 * header.clean_accuracy, broken: 0, gradients: 0 };
+        let attacks = header.attacks.iter().map(|attack| Row {
+            name: attack.name.clone(),
+            accuracy: 100.0 * attack.robust_accuracy,
+            broken: attack.broken,
+            gradients: attack.gradients_per_image,
+        });
+        std::iter::once(clean).chain(attacks).collect()
+    }
+
+    fn masking_lines(&self) -> Vec<String> {
+        let Some(report) = &self.masking else { return Vec::new() };
+        let failed: Vec<String> = report.failed().map(|check| format!("  {}: {}", check.name, check.finding)).collect();
+        if failed.is_empty() {
+            let decided = report.checks.iter().filter(|check| check.verdict == Verdict::Passed).count();
+            return vec![format!("masking checks: {decided} of {} passed, none failed", report.checks.len())];
+        }
+        let title =
+            format!("MASKED GRADIENTS? {} of {} checks failed; robust accuracy may be an illusion", failed.len(), report.checks.len());
+        std::iter::once(title).chain(failed).collect()
+    }
+
+    /// The first images, for the page.
+    fn images(&self) -> Vec<ImageRow> {
+        const MOST: usize = 2_000;
+        let row = |image: &ImageEvidence| ImageRow {
+            id: image.id,
+            label: image.label,
+            clean: image.clean_prediction,
+            attacked: image.attacked_prediction,
+            margin: format!("{:.3}", image.attacked_margin),
+            by: match (&image.broken_by, image.robust) {
+                (Some(by), _) => format!("{}, restart {}, step {}", by.attack, by.restart + 1, by.step),
+                (None, true) => "stands".to_owned(),
+                (None, false) => "wrong from the start".to_owned(),
+            },
+        };
+        self.evidence.images.iter().take(MOST).map(row).collect()
+    }
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    accuracy: f64,
+    broken: usize,
+    gradients: u64,
+}
+
+#[derive(Serialize)]
+struct ImageRow {
+    id: u32,
+    label: u32,
+    clean: u32,
+    attacked: u32,
+    margin: String,
+    by: String,
+}
+
+#[derive(Serialize)]
+struct ClassRow {
+    label: u32,
+    images: usize,
+    clean: f64,
+    robust: f64,
+}
+
+fn classes(images: &[ImageEvidence]) -> Vec<ClassRow> {
+    let mut counts: std::collections::BTreeMap<u32, [usize; 3]> = std::collections::BTreeMap::new();
+    for image in images {
+        let count = counts.entry(image.label).or_default();
+        count[0] += 1;
+        count[1] += usize::from(image.clean_prediction == image.label);
+        count[2] += usize::from(image.robust);
+    }
+    let percent = |part: usize, all: usize| 100.0 * part as f64 / all.max(1) as f64;
+    counts
+        .into_iter()
+        .map(|(label, [all, clean, robust])| ClassRow { label, images: all, clean: percent(clean, all), robust: percent(robust, all) })
+        .collect()
+}
+
+/// Wilson's 95 % interval of a share among `n` images (Wilson 1927, JASA 22).
+fn wilson(share: f64, n: usize) -> (f64, f64) {
+    const Z: f64 = 1.959_963_985;
+    if n == 0 {
+        return (0.0, 1.0);
+    }
+    let n = n as f64;
+    let centre = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    ((centre - half).max(0.0), (centre + half).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilsons_interval_of_known_shares() {
+        let (low, high) = wilson(0.5, 100);
+        assert!((low - 0.4038).abs() < 1e-3 && (high - 0.5962).abs() < 1e-3);
+        let (low, high) = wilson(0.0, 10);
+        assert!(low.abs() < 1e-12 && (high - 0.2775).abs() < 1e-3);
+        assert_eq!(wilson(0.0, 0), (0.0, 1.0));
+    }
+}
