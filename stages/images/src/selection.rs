@@ -54,7 +54,8 @@ fn divide(order: &[u32], wanted: &[(SplitName, Option<Take>)], training: bool) -
         return Err(Failure::input_hint("two splits ask for \"all\" of the same images", "give one of them a number"));
     }
     let Some(rest) = order.len().checked_sub(fixed) else {
-        let names: Vec<String> = wanted.iter().map(|(name, take)| format!("{} {name}", counted(take))).collect();
+        let asked = wanted.iter().filter(|(_, take)| counted(take) > 0);
+        let names: Vec<String> = asked.map(|(name, take)| format!("{} {name}", counted(take))).collect();
         return Err(Failure::input(format!("{} images are asked for, but there are {}", names.join(" and "), order.len())));
     };
     let mut left = order;

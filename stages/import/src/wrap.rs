@@ -309,7 +309,7 @@ mod tests {
         Known { shape: Some([3, 2, 2]), classes: Some(2) }
     }
 
-    /// What the model gives when it is wrapped, and what it would give for `prepared` images unwrapped.
+    /// Compares what the wrapped model gives with what the plain one, channels first, gives for prepared images.
     fn same(takes: &Declaration, layout: Layout, prepare: impl Fn(usize, usize, f32) -> f32) {
         let sizes = if layout == Layout::Nchw { [3, 2, 2] } else { [2, 2, 3] };
         let wrapped = wrap(linear(&sizes.map(Some)), takes, None, &data_set()).unwrap();
@@ -317,7 +317,7 @@ mod tests {
         let prepared: Vec<f32> = (0..24)
             .map(|at| {
                 let (image, inner) = (at / 12, at % 12);
-                let (channel, pixel) = if layout == Layout::Nchw { (inner / 4, inner % 4) } else { (inner % 3, inner / 3) };
+                let (channel, pixel) = (inner / 4, inner % 4);
                 let source = if takes.channels == Channels::Bgr { 2 - channel } else { channel };
                 prepare(channel, pixel, images()[image * 12 + source * 4 + pixel])
             })
@@ -325,8 +325,8 @@ mod tests {
         let plain = linear(&[Some(3), Some(2), Some(2)]);
         let expected = run(&plain, &prepared);
         assert_eq!(found.len(), 4);
-        for (a, b) in found.iter().zip(expected) {
-            assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{takes}: {found:?}");
+        for (a, b) in found.iter().zip(&expected) {
+            assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{takes}, {layout:?}: {found:?}, expected {expected:?}");
         }
     }
 

@@ -185,10 +185,8 @@ fn bad_input_is_named() {
     assert!(message(images(vec![0, 1], 2.0)).contains("holds the value 2"));
     images(vec![0, 1], 0.5).unwrap();
     let run = |files: &[(&str, &str)], parameters| message(case.run(files, parameters).map(|_| ()));
-    assert!(
-        run(&[("source", "x.safetensors")], json!({ "test": 3, "layout": "nchw" }))
-            .contains("3 test images are asked for, but there are 2")
-    );
+    let too_many = run(&[("source", "x.safetensors")], json!({ "test": 3, "layout": "nchw" }));
+    assert!(too_many.contains("3 test images are asked for, but there are 2"), "{too_many}");
     assert!(run(&[], json!({})).contains("files.source"));
     std::fs::write(case.path("broken/a/x.png"), b"not an image").unwrap();
     assert!(run(&[("source", "broken")], json!({})).contains("a/x.png can't be decoded"));
