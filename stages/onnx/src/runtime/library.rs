@@ -38,7 +38,7 @@ pub(super) fn find(explicit: Option<&Path>) -> Result<Loaded, Failure> {
     Err(Failure::input_hint(format!("no usable ONNX Runtime: {}", refused.join("; ")), HINT))
 }
 
-/// The library that [`ensure`] would try first, as far as that can be told without loading it and without obtaining one: in words, with
+/// The library that [`ensure`](super::ensure) would try first, as far as that can be told without loading it and without obtaining one: in words, with
 /// its version where the file's name has it. `None` when one would have to be obtained.
 ///
 /// # Errors
