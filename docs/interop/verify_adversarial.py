@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks planish's adversarial images without planish: with ONNX Runtime and NumPy alone.
+"""Checks planish's adversarial images without planish: ONNX Runtime judges them, NumPy measures them.
 
 usage: verify_adversarial.py MODEL.onnx EVIDENCE DATA
 
@@ -13,8 +13,8 @@ EVIDENCE and DATA are folders that `planish show --restore` wrote: of an attack 
 Predictions whose margin between the two largest logits is below 1e-4 are not held against the evidence: another
 version of ONNX Runtime may round them to the other side. They are counted and printed.
 
-The table `evidence.parquet` is read with pandas; `evidence.jsonl`, of older evidence, needs nothing more. Exit
-codes: 0 everything agrees, 1 something does not, 2 the files can't be read.
+Needs the packages numpy, onnxruntime, pandas and pyarrow; the last two read the table `evidence.parquet` and nothing else.
+Exit codes: 0 everything agrees, 1 something does not, 2 the files can't be read.
 """
 
 import json
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pandas
 
 CLOSE = 1e-4
 BATCH = 64
@@ -45,14 +46,8 @@ def safetensors(path: Path) -> dict[str, np.ndarray]:
 def rows(folder: Path) -> dict[str, np.ndarray]:
     """The columns of the table of images that are compared."""
     names = ["id", "label", "clean_prediction", "attacked_prediction", "robust"]
-    table = folder / "evidence.parquet"
-    if table.exists():
-        import pandas
-
-        frame = pandas.read_parquet(table)
-        return {name: frame[name].to_numpy() for name in names}
-    lines = [json.loads(line) for line in (folder / "evidence.jsonl").read_text().splitlines()]
-    return {name: np.array([line[name] for line in lines]) for name in names}
+    frame = pandas.read_parquet(folder / "evidence.parquet", columns=names)
+    return {name: frame[name].to_numpy() for name in names}
 
 
 def logits(model: Path, images: np.ndarray) -> np.ndarray:
@@ -97,12 +92,13 @@ def check(model: Path, evidence: Path, data: Path) -> list[str]:
         problems.append("labels differ from the data set's")
     clean, adversarial = split["images"][at].astype(np.float32) / np.float32(255), kept["images"]
 
-    outside = ~((adversarial >= 0) & (adversarial <= 1)).reshape(n, -1).all(axis=1)
+    low, high = header["box"]
+    outside = ~((adversarial >= low) & (adversarial <= high)).reshape(n, -1).all(axis=1)
     # Sums of many squares round in another order here; the largest change does not.
     slack = 1.0 if threat["norm"] == "linf" else 1 + 1e-9
     distance = distances(adversarial, clean, threat["norm"])
     far = ~(distance <= threat["eps"] * slack)
-    problems += [f"image {kept['ids'][i]} leaves [0, 1]" for i in np.flatnonzero(outside)]
+    problems += [f"image {kept['ids'][i]} leaves the box [{low}, {high}]" for i in np.flatnonzero(outside)]
     problems += [f"image {kept['ids'][i]} is {distance[i]} away, more than {threat['eps']}" for i in np.flatnonzero(far)]
 
     standing, undecided = np.ones(n, bool), np.zeros(n, bool)
@@ -133,7 +129,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         problems = check(*map(Path, arguments))
-    except (OSError, KeyError, ValueError, ImportError) as error:
+    except (OSError, KeyError, ValueError) as error:
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
     for problem in problems:

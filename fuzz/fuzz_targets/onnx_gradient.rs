@@ -8,18 +8,25 @@ use std::collections::BTreeSet;
 // The very files, without the crate around them: that one brings burn and ONNX Runtime, which take an hour to instrument.
 #[path = "../../stages/onnx/src/differentiate/mod.rs"]
 mod differentiate;
-#[path = "../../stages/onnx/src/model_file.rs"]
-mod model_file;
+#[path = "../../stages/onnx/src/inspect/mod.rs"]
+mod inspect;
 #[path = "../../stages/onnx/src/proto/mod.rs"]
 mod proto;
-#[path = "../../stages/onnx/src/tensors.rs"]
-mod tensors;
+
+mod model_file {
+    pub(crate) const LIMIT: u64 = (1 << 31) - 1;
+}
 
 use differentiate::{Objective, differentiate};
 use planish_nn::Surrogate;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let Ok((model, signature)) = model_file::check(data) else { return };
+    let Ok(mut model) = inspect::decode(data) else { return };
+    if inspect::external::used(&model) {
+        return;
+    }
+    let Ok((signature, _)) = inspect::inspect(&model, None) else { return };
+    inspect::channels_first(&mut model, &signature);
     for objective in [Objective::Seed, Objective::Surrogate(Surrogate::TargetedDlr)] {
         let Ok(derived) = differentiate(model.clone(), &signature, objective) else { return };
         let graph = derived.model.graph.expect("a graph");

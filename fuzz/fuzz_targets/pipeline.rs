@@ -63,7 +63,7 @@ fn planned(pipeline: &[u8], profile: Vec<String>, sets: Vec<String>, execution: 
     std::fs::write(&file, pipeline).expect("a file in memory");
     let execution: BTreeMap<_, _> =
         execution.iter().filter_map(|line| line.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let loaded = load(&LoadOptions { file, profile: profile.into_iter().next(), sets, execution }, &Harmless)?;
+    let loaded = load(&LoadOptions { file, text: None, profile: profile.into_iter().next(), sets, execution }, &Harmless)?;
     let targets = targets.iter().map(|target| Target::parse(target)).collect::<Result<Vec<_>, _>>()?;
     let plan = plan(&loaded, &targets)?;
     for (index, instance) in plan.instances.iter().enumerate() {

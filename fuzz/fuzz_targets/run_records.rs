@@ -26,7 +26,7 @@ fn world() -> &'static World {
     WORLD.get_or_init(|| {
         let file = scratch().join("pipeline.toml");
         std::fs::write(&file, PIPELINE).expect("a file in memory");
-        let options = LoadOptions { file, profile: None, sets: Vec::new(), execution: BTreeMap::new() };
+        let options = LoadOptions { file, text: None, profile: None, sets: Vec::new(), execution: BTreeMap::new() };
         let pipeline = load(&options, &Harmless).expect("a sound pipeline");
         let plan = plan(&pipeline, &[]).expect("a sound pipeline");
         let store = Store::open(&scratch().join("store")).expect("a store");

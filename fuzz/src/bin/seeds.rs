@@ -14,12 +14,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         fs::create_dir_all(&folder)?;
         Ok(folder)
     };
-    let models = corpus("onnx_model")?;
-    for entry in fs::read_dir(root.join("../tests/golden/onnx_zoo"))?.flatten() {
-        if entry.path().extension().is_some_and(|extension| extension == "onnx") {
-            fs::copy(entry.path(), models.join(entry.file_name()))?;
-        }
-    }
     let work = tempfile::tempdir()?;
     let read = |name: &str| fs::read(work.path().join(name));
     let tensor = |name: &str, shape: &[usize], values| NamedTensor { name: name.into(), shape: shape.to_vec(), values };
@@ -27,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [tensor("a", &[2, 2], Values::F32(vec![0.0, 1.0, -1.0, 0.5])), tensor("b", &[3], Values::I64(vec![1, 2, 3])), tensor("c", &[1], Values::U8(vec![9]))];
     fs::write(corpus("tensors")?.join("three"), tensor_bytes(&tensors, &BTreeMap::new())?)?;
 
-    let split = Split { shape: [1, 2, 2], images: vec![7; 8], labels: vec![0, 1], ids: vec![3, 4] };
+    let split = Split { shape: [1, 2, 2], images: vec![7; 8].into(), labels: vec![0, 1], ids: vec![3, 4] };
     let info = DataSetInfo {
         schema: SCHEMA,
         name: "toy".into(),
@@ -66,14 +60,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Evidence on one image.
 fn evidence(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let header = EvidenceHeader {
-        schema: SCHEMA,
+        schema: EVIDENCE_SCHEMA,
         dataset: "toy".into(),
         threat: Threat { norm: Norm::Linf, eps: Fraction(0.1) },
+        bounds: Threat::BOX,
         split: SplitName::Test,
         images: 1,
         attacks: vec![],
         clean_accuracy: 1.0,
         robust_accuracy: 0.0,
+        robust_accuracy_u8: Some(0.0),
     };
     let image = ImageEvidence {
         id: 7,
@@ -85,6 +81,11 @@ fn evidence(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
         broken_by: Some(BrokenBy { attack: "pgd".into(), restart: 0, step: 20 }),
         distance: 0.1,
         robust: false,
+        robust_u8: Some(false),
+        nearest: Some(Nearest { distance: 0.05, attack: "fab".into() }),
+        targeted: Some(Targeted { target: 1, reached: true, shortfall: -0.5 }),
+        gradients: 20,
+        queries: 1,
     };
     write_evidence(folder, &header, &[image], &Adversarial { shape: [1, 1, 2], images: vec![0.0, 1.0], ids: vec![7], labels: vec![0] })?;
     Ok(())
