@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use planish_formats::{MeasurementHeader, NamedTensor, SCHEMA, Summary, Values};
+use planish_nn::vectors::norm;
 
 use crate::curvature::Curvatures;
 use crate::linearity::{Linearities, Scene};
 use crate::parameters::LandscapeParameters;
 use crate::surface::{Surface, offsets};
-use crate::vectors::norm;
 
 /// Everything that was measured, batch after batch.
 #[derive(Debug, Default)]

@@ -1,10 +1,10 @@
 //! Input curvature by power iteration.
 
 use planish_contract::Failure;
+use planish_nn::vectors::{dot, norm, normalise};
 use planish_nn::{Checkpoint, Stream};
 
 use crate::linearity::Scene;
-use crate::vectors::{dot, norm};
 
 /// The dominant eigenvalue of each image's Hessian, `[n]` each.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,8 +24,7 @@ pub(crate) fn measure(checkpoint: &Checkpoint, scene: &Scene<'_>, iterations: u3
         for value in row.iter_mut() {
             *value = stream.normal();
         }
-        let length = norm(row);
-        scale(row, length);
+        normalise(row);
     }
     let mut found = Curvatures::default();
     for _ in 0..iterations {
@@ -40,15 +39,9 @@ pub(crate) fn measure(checkpoint: &Checkpoint, scene: &Scene<'_>, iterations: u3
             // A flat image keeps its direction: every one is an eigenvector.
             if length > 0.0 {
                 direction.copy_from_slice(product);
-                scale(direction, length);
+                normalise(direction);
             }
         }
     }
     Ok(found)
-}
-
-fn scale(row: &mut [f32], length: f64) {
-    for value in row {
-        *value = (f64::from(*value) / length) as f32;
-    }
 }

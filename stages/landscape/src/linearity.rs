@@ -1,10 +1,11 @@
 //! The local linearity measure.
 
 use planish_contract::Failure;
-use planish_nn::{Aim, Ball, GradientPass, Stream, Surrogate, Victim};
+use planish_nn::vectors::sign;
+use planish_nn::{Adam, Aim, Ball, GradientPass, Stream, Surrogate, Victim};
 
 use crate::parameters::{Linearity, Optimizer};
-use crate::vectors::{along, cosine, sign};
+use crate::vectors::{along, cosine};
 
 /// Images under measurement, and their clean losses and gradients.
 pub(crate) struct Scene<'a> {
@@ -113,16 +114,14 @@ struct Climber<'a> {
     search: &'a Linearity,
     ball: Ball,
     length: f32,
-    mean: Vec<f32>,
-    square: Vec<f32>,
-    steps: i32,
+    adam: Adam,
 }
 
 impl<'a> Climber<'a> {
     fn new(search: &'a Linearity, ball: Ball, values: usize) -> Self {
         let moments = if search.optimizer == Optimizer::Adam { values } else { 0 };
         let length = search.step_size.value(f64::from(ball.eps)) as f32;
-        Climber { search, ball, length, mean: vec![0.0; moments], square: vec![0.0; moments], steps: 0 }
+        Climber { search, ball, length, adam: Adam::new(moments) }
     }
 
     /// One step up g along its true gradient, sign(residual)·(∇l(x+δ) − ∇l(x)).
@@ -136,23 +135,10 @@ impl<'a> Climber<'a> {
         }
         match self.search.optimizer {
             Optimizer::Sign => images.iter_mut().zip(&direction).for_each(|(pixel, slope)| *pixel += self.length * sign(*slope)),
-            Optimizer::Adam => self.adam(images, &direction),
+            Optimizer::Adam => self.adam.step(images, &direction, (self.length, 1.0)),
         }
         for (row, original) in images.chunks_exact_mut(size).zip(scene.images.chunks_exact(size)) {
             self.ball.project(row, original);
-        }
-    }
-
-    /// Adam (Kingma and Ba 2015, algorithm 1), going up.
-    fn adam(&mut self, images: &mut [f32], direction: &[f32]) {
-        const BETAS: (f32, f32) = (0.9, 0.999);
-        self.steps += 1;
-        let (first, second) = (1.0 - BETAS.0.powi(self.steps), 1.0 - BETAS.1.powi(self.steps));
-        let moments = self.mean.iter_mut().zip(&mut self.square);
-        for ((pixel, slope), (mean, square)) in images.iter_mut().zip(direction).zip(moments) {
-            *mean = BETAS.0 * *mean + (1.0 - BETAS.0) * slope;
-            *square = BETAS.1 * *square + (1.0 - BETAS.1) * slope * slope;
-            *pixel += self.length * (*mean / first) / ((*square / second).sqrt() + 1e-9);
         }
     }
 }

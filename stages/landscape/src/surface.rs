@@ -1,11 +1,11 @@
 //! Loss surfaces on a plane through an image.
 
 use planish_contract::Failure;
+use planish_nn::vectors::sign;
 use planish_nn::{Aim, Ball, Stream, Surrogate, Victim};
 
 use crate::linearity::{Scene, pass};
 use crate::parameters::Surfaces;
-use crate::vectors::sign;
 
 /// The surfaces of some images.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -105,7 +105,7 @@ fn hessian_products_are_differences_of_gradients() {
     let (ahead, behind) = (at(1.0), at(-1.0));
     let finite: Vec<f32> = ahead.iter().zip(&behind).map(|(a, b)| (a - b) / (2.0 * step)).collect();
     let error = finite.iter().zip(&products).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
-    let size = crate::vectors::norm(&finite);
+    let size = planish_nn::vectors::norm(&finite);
     assert!(error < 1e-2 * size, "off by {error} of {size}");
 }
 

@@ -7,6 +7,7 @@
 #![cfg_attr(test, expect(clippy::float_cmp, reason = "what the tests compare must be equal to the last bit"))]
 
 mod activation;
+mod adam;
 mod architecture;
 mod ball;
 mod burn_victim;
@@ -25,9 +26,11 @@ mod statistics;
 mod step;
 mod stream;
 mod surrogate;
+pub mod vectors;
 mod victim;
 
 pub use activation::Activation;
+pub use adam::Adam;
 pub use architecture::{Architecture, ArchitectureBuilder, ConvOptions, Initial, Node, NormSpec, Operation, ParameterSpec, Role};
 pub use ball::Ball;
 pub use burn_victim::BurnVictim;

@@ -3,7 +3,8 @@
 //! It is training's own, apart from the attacks that judge the result: an edit of an attack never retrains.
 
 use planish_contract::{Failure, Invalid};
-use planish_nn::{Ball, StepSize, Stream};
+use planish_nn::vectors::sign;
+use planish_nn::{Adam, Ball, StepSize, Stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -100,10 +101,6 @@ pub struct Ascent {
     pub scale: f64,
 }
 
-const BETA_1: f32 = 0.9;
-const BETA_2: f32 = 0.999;
-const ADAM_EPSILON: f32 = 1e-9;
-
 impl Ascent {
     /// The last iterate of the search from `start` around `original` (both `[n, c, h, w]` for `n` images), clipped after every step.
     ///
@@ -126,7 +123,7 @@ impl Ascent {
             let raw = gradient(&images)?;
             match self.optimizer {
                 Optimizer::Sign => images.iter_mut().zip(&raw).for_each(|(pixel, slope)| *pixel += length * sign(*slope)),
-                Optimizer::Adam => adam.step(&mut images, &raw, length, self.scale as f32),
+                Optimizer::Adam => adam.step(&mut images, &raw, (length, self.scale as f32)),
             }
             for (row, original) in images.chunks_exact_mut(size).zip(original.chunks_exact(size)) {
                 ball.project(row, original);
@@ -151,44 +148,6 @@ impl Ascent {
             return Err(Invalid::at(&format!("{path}.search_scale"), format!("{} is not a positive number", self.scale)));
         }
         Ok(())
-    }
-}
-
-/// Adam (Kingma and Ba 2015, algorithm 1), going up.
-struct Adam {
-    mean: Vec<f32>,
-    square: Vec<f32>,
-    steps: i32,
-}
-
-impl Adam {
-    fn new(pixels: usize) -> Self {
-        Adam { mean: vec![0.0; pixels], square: vec![0.0; pixels], steps: 0 }
-    }
-
-    fn step(&mut self, images: &mut [f32], gradient: &[f32], rate: f32, scale: f32) {
-        self.steps += 1;
-        let first = 1.0 - BETA_1.powi(self.steps);
-        let second = 1.0 - BETA_2.powi(self.steps);
-        let state = self.mean.iter_mut().zip(&mut self.square);
-        for ((pixel, slope), (mean, square)) in images.iter_mut().zip(gradient).zip(state) {
-            let slope = scale * slope;
-            *mean = BETA_1 * *mean + (1.0 - BETA_1) * slope;
-            *square = BETA_2 * *square + (1.0 - BETA_2) * slope * slope;
-            *pixel += rate * (*mean / first) / ((*square / second).sqrt() + ADAM_EPSILON);
-        }
-    }
-}
-
-/// 1, -1, or 0 where there is no slope (`f32::signum` has none).
-#[must_use]
-pub fn sign(value: f32) -> f32 {
-    if value > 0.0 {
-        1.0
-    } else if value < 0.0 {
-        -1.0
-    } else {
-        0.0
     }
 }
 

@@ -19,7 +19,6 @@ mod slots;
 mod stage;
 mod state;
 mod totals;
-mod vectors;
 pub mod warmup;
 pub mod weight_perturbation;
 

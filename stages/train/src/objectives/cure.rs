@@ -2,13 +2,12 @@
 
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::{cross_entropy, cross_entropy_tangent};
+use planish_nn::vectors::{normalise, sign};
 use planish_nn::{Layout, Normalisation, StepSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::sign;
 use crate::objective::{Evaluation, Objective, Step, check_weights, statistics_of};
-use crate::vectors::normalise;
 
 /// The mean of l(x) + λ·‖∇l(x + h·z) − ∇l(x)‖₂, where z is sign ∇l(x) scaled to length 1 (Moosavi-Dezfooli et al. 2019, section 4;
 /// official `CURE.py`, which does not square the norm; the paper's equation does).

@@ -2,6 +2,7 @@
 
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::{cross_entropy, cross_entropy_tangent};
+use planish_nn::vectors::{dot, norm};
 use planish_nn::{Layout, Normalisation, StepSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::ascent::Start;
 use crate::objective::{Evaluation, Objective, Step, check_weights, statistics_of};
 use crate::objectives::Adv;
-use crate::vectors::{dot, norm};
 
 /// The mean of l(x+δ) + λ·(1 − cos(∇l(x), ∇l(x+η))), where δ is one sign step from a random start and η is uniform in the ball
 /// (Andriushchenko and Flammarion 2020, equation 6; official `train.py`). With λ = 0 it is FGSM with a random start (Wong et al. 2020).

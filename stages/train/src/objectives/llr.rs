@@ -3,14 +3,14 @@
 use burn::tensor::Tensor;
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::{cross_entropy, cross_entropy_tangent};
+use planish_nn::vectors::{normalise, sign};
 use planish_nn::{Layout, Normalisation, Statistics, StepSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, Optimizer, Start, sign};
+use crate::ascent::{Ascent, Optimizer, Start};
 use crate::input_gradient::Gradients;
 use crate::objective::{Evaluation, Objective, Step, check_weights, statistics_of};
-use crate::vectors::normalise;
 
 /// Which direction the inner search follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

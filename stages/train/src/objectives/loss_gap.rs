@@ -2,11 +2,12 @@
 
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::cross_entropy;
+use planish_nn::vectors::sign;
 use planish_nn::{Layout, Normalisation, StepSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, Optimizer, Start, sign};
+use crate::ascent::{Ascent, Optimizer, Start};
 use crate::objective::{Evaluation, Objective, Step, check_weights, statistics_of};
 
 /// The mean of w·l(x) + λ·|l(x+δ) − l(x)|, where δ maximises that gap.

@@ -1,19 +1,31 @@
-//! Images and gradients as vectors.
+//! Images and gradients as vectors; what searches on them share.
 
 /// The scalar product, in 64 bits.
 #[must_use]
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
 /// The Euclidean length, in 64 bits.
 #[must_use]
-pub(crate) fn norm(vector: &[f32]) -> f64 {
+pub fn norm(vector: &[f32]) -> f64 {
     dot(vector, vector).sqrt()
 }
 
+/// 1, -1, or 0 where there is no slope (`f32::signum` has none).
+#[must_use]
+pub fn sign(value: f32) -> f32 {
+    if value > 0.0 {
+        1.0
+    } else if value < 0.0 {
+        -1.0
+    } else {
+        0.0
+    }
+}
+
 /// Scales `vector` to Euclidean length 1; the zero vector stays.
-pub(crate) fn normalise(vector: &mut [f32]) {
+pub fn normalise(vector: &mut [f32]) {
     let length = norm(vector);
     if length > 0.0 {
         for value in vector {
