@@ -42,7 +42,14 @@ impl Classifier {
     /// # Errors
     /// What [`ModelFile::read`], [`probe::first_run`] and [`runtime::ensure`] return; [`Failure::Input`] when ONNX Runtime refuses the model.
     pub fn open(path: &Path, threads: usize) -> Result<Self, Failure> {
-        let model = ModelFile::read(path)?;
+        Self::open_read(ModelFile::read(path)?, path, threads)
+    }
+
+    /// As [`Classifier::open`], of a model that was read from `path` already.
+    ///
+    /// # Errors
+    /// As there, but for reading.
+    pub fn open_read(model: ModelFile, path: &Path, threads: usize) -> Result<Self, Failure> {
         if probe::is_available() {
             probe::first_run_once(path, &model)?;
         }

@@ -104,14 +104,7 @@ mod tests {
     #[test]
     fn a_classifier_is_read_with_its_shapes() {
         let file = ModelFile::from_bytes(testing::linear(&[1.0; 24]).encode_to_vec()).unwrap();
-        let expected = Signature {
-            input: "images".into(),
-            output: "logits".into(),
-            shape: [3, 2, 2],
-            classes: 2,
-            single: false,
-            layout: Layout::ChannelsFirst,
-        };
+        let expected = testing::signature([3, 2, 2], 2);
         assert_eq!(file.signature, expected);
         assert_eq!((file.inspection.opset, file.inspection.ir_version, file.inspection.parameters), (17, 8, 24));
     }

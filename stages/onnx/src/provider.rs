@@ -1,5 +1,6 @@
 //! Where ONNX Runtime computes.
 
+use ort::session::builder::SessionBuilder;
 use planish_contract::Failure;
 use serde::{Deserialize, Serialize};
 
@@ -14,41 +15,30 @@ pub enum Provider {
     Cuda,
 }
 
-/// What an operator without a CUDA form falls back to is the processor; a library without CUDA is refused.
-#[cfg(feature = "cuda")]
-pub(crate) fn register(
-    builder: ort::session::builder::SessionBuilder,
-    provider: Provider,
-) -> Result<ort::session::builder::SessionBuilder, Failure> {
+/// What an operator without a CUDA form falls back to is the processor; a library or a planish without CUDA is refused.
+pub(crate) fn register(builder: SessionBuilder, provider: Provider) -> Result<SessionBuilder, Failure> {
     match provider {
         Provider::Cpu => Ok(builder),
-        Provider::Cuda => {
-            let provider = ort::ep::CUDA::default().build().error_on_failure();
-            builder.with_execution_providers([provider]).map_err(|e| refused(&crate::classifier::words(&e.into())))
-        }
+        Provider::Cuda => cuda(builder),
     }
 }
 
 #[cfg(feature = "cuda")]
-fn refused(why: &str) -> Failure {
-    let hint = "name the library of the wheel `onnxruntime-gpu` with `--onnxruntime` or ORT_DYLIB_PATH, and install the CUDA and cuDNN \
-                libraries that it asks for (`pip install onnxruntime-gpu[cuda,cudnn]`), or compute on the processor";
-    Failure::input_hint(format!("ONNX Runtime can't use CUDA: {why}"), hint)
+fn cuda(builder: SessionBuilder) -> Result<SessionBuilder, Failure> {
+    let provider = ort::ep::CUDA::default().build().error_on_failure();
+    builder.with_execution_providers([provider]).map_err(|e| {
+        let hint = "name the library of the wheel `onnxruntime-gpu` with `--onnxruntime` or ORT_DYLIB_PATH, and install the CUDA and \
+                    cuDNN libraries that it asks for (`pip install onnxruntime-gpu[cuda,cudnn]`), or compute on the processor";
+        Failure::input_hint(format!("ONNX Runtime can't use CUDA: {}", crate::classifier::words(&e.into())), hint)
+    })
 }
 
-/// Without the feature `cuda` there is the processor only.
 #[cfg(not(feature = "cuda"))]
-pub(crate) fn register(
-    builder: ort::session::builder::SessionBuilder,
-    provider: Provider,
-) -> Result<ort::session::builder::SessionBuilder, Failure> {
-    match provider {
-        Provider::Cpu => Ok(builder),
-        Provider::Cuda => Err(Failure::input_hint(
-            "this planish was built without CUDA for ONNX models",
-            "build it with `--features onnx-cuda`, or compute on the processor",
-        )),
-    }
+fn cuda(_: SessionBuilder) -> Result<SessionBuilder, Failure> {
+    Err(Failure::input_hint(
+        "this planish was built without CUDA for ONNX models",
+        "build it with `--features onnx-cuda`, or compute on the processor",
+    ))
 }
 
 /// The providers of a library, as the files beside it tell, and what keeps CUDA away.

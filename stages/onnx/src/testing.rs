@@ -1,5 +1,6 @@
 //! Small models for tests.
 
+use crate::inspect::{Layout, Signature};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::tensor_shape_proto::{Dimension, dimension};
 use crate::proto::type_proto::{Tensor, Value};
@@ -15,6 +16,11 @@ pub(crate) fn value(name: &str, sizes: &[Option<i64>]) -> ValueInfoProto {
         r#type: Some(TypeProto { denotation: None, value: Some(Value::TensorType(tensor)) }),
         ..Default::default()
     }
+}
+
+/// What a classifier of images `[c, h, w]` from `images` to `logits` of batches of any size takes and gives.
+pub(crate) fn signature(shape: [usize; 3], classes: usize) -> Signature {
+    Signature { input: "images".into(), output: "logits".into(), shape, classes, single: false, layout: Layout::ChannelsFirst }
 }
 
 /// A node without attributes.

@@ -2,6 +2,7 @@ use planish_nn::{Aim, Surrogate, Victim};
 
 use super::{Graph, open, random};
 use crate::differentiate::{Objective, differentiate};
+use crate::testing;
 
 /// Five logits that bend.
 fn model() -> crate::proto::ModelProto {
@@ -60,14 +61,7 @@ fn aims_must_fit() {
 
 #[test]
 fn a_loss_for_more_classes_is_refused() {
-    let signature = crate::Signature {
-        input: "images".into(),
-        output: "logits".into(),
-        shape: [2, 2, 3],
-        classes: 3,
-        single: false,
-        layout: crate::Layout::ChannelsFirst,
-    };
+    let signature = testing::signature([2, 2, 3], 3);
     let refusal = differentiate(model(), &signature, Objective::Surrogate(Surrogate::TargetedDlr)).unwrap_err();
     assert!(refusal.to_string().contains("at least 4 classes"), "{refusal}");
 }
@@ -75,14 +69,7 @@ fn a_loss_for_more_classes_is_refused() {
 /// The graph is an ONNX model of its own: its inputs and outputs say what they are, and its loss is that of the attacks.
 #[test]
 fn the_graph_is_a_model_with_a_loss() {
-    let signature = crate::Signature {
-        input: "images".into(),
-        output: "logits".into(),
-        shape: [2, 2, 3],
-        classes: 5,
-        single: false,
-        layout: crate::inspect::Layout::ChannelsFirst,
-    };
+    let signature = testing::signature([2, 2, 3], 5);
     let derived = differentiate(model(), &signature, Objective::Surrogate(Surrogate::TargetedDlr)).unwrap();
     let graph = derived.model.graph.as_ref().unwrap();
     let names = |values: &[crate::proto::ValueInfoProto]| values.iter().map(|value| value.name().to_owned()).collect::<Vec<_>>();

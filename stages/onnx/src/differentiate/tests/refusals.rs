@@ -1,5 +1,4 @@
 use super::{Graph, open};
-use crate::Signature;
 use crate::differentiate::attribute::{float, int, text};
 use crate::differentiate::{Objective, Place, Refusal, differentiate};
 use crate::proto::attribute_proto::AttributeType;
@@ -8,14 +7,7 @@ use crate::proto::{AttributeProto, GraphProto, ModelProto};
 use crate::testing;
 
 fn refusal(model: ModelProto) -> Refusal {
-    let signature = Signature {
-        input: "images".into(),
-        output: "logits".into(),
-        shape: [2, 2, 3],
-        classes: 3,
-        single: false,
-        layout: crate::inspect::Layout::ChannelsFirst,
-    };
+    let signature = testing::signature([2, 2, 3], 3);
     differentiate(model, &signature, Objective::Seed).unwrap_err()
 }
 
@@ -36,14 +28,7 @@ fn every_operator_without_a_rule_is_named() {
 fn operators_beside_the_way_do_not_matter() {
     let graph = Graph::new([2, 2, 3]).node("Det", "images", "unused", &[]).random("c", &[2, 2]).node("Det", "c", "constant", &[]);
     let graph = graph.node("Add", "images constant", "y", &[]);
-    let signature = Signature {
-        input: "images".into(),
-        output: "logits".into(),
-        shape: [2, 2, 3],
-        classes: 3,
-        single: false,
-        layout: crate::inspect::Layout::ChannelsFirst,
-    };
+    let signature = testing::signature([2, 2, 3], 3);
     // The shape of `constant` is not known, so the sum may be spread over it or not.
     assert!(matches!(differentiate(graph.model("y", 12), &signature, Objective::Seed), Err(Refusal::Form { .. })));
     let used = Graph::new([2, 2, 3]).node("Det", "images", "unused", &[]).node("Tanh", "images", "y", &[]);
@@ -119,14 +104,7 @@ fn graphs_out_of_order_are_sorted() {
     if let Some(graph) = &mut model.graph {
         graph.node.reverse();
     }
-    let signature = Signature {
-        input: "images".into(),
-        output: "logits".into(),
-        shape: [2, 2, 3],
-        classes: 3,
-        single: false,
-        layout: crate::inspect::Layout::ChannelsFirst,
-    };
+    let signature = testing::signature([2, 2, 3], 3);
     let derived = differentiate(model, &signature, Objective::Seed).unwrap();
     assert_eq!(derived.model.graph.unwrap().node[0].op_type(), "Tanh");
 }

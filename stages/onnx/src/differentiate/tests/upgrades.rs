@@ -2,6 +2,7 @@
 
 use super::{Graph, check};
 use crate::differentiate::attribute::{float, int, ints};
+use crate::testing;
 
 fn graph(opset: i64) -> Graph {
     Graph::new([2, 4, 3]).opset(opset).node("Tanh", "images", "x", &[])
@@ -29,14 +30,7 @@ fn operators_that_changed() {
     check("Softmax", &rows.clone().node("Softmax", "flat", "y", &[]).model("y", 24));
     check("Softmax", &graph(12).node("Softmax", "x", "y", &[int("axis", 3)]).model("y", 24));
     // Its old form takes the last three axes as one.
-    let signature = crate::Signature {
-        input: "images".into(),
-        output: "logits".into(),
-        shape: [2, 4, 3],
-        classes: 3,
-        single: false,
-        layout: crate::inspect::Layout::ChannelsFirst,
-    };
+    let signature = testing::signature([2, 4, 3], 3);
     let old = graph(12).node("Softmax", "x", "y", &[int("axis", 1)]).model("y", 24);
     assert!(crate::differentiate::differentiate(old, &signature, crate::differentiate::Objective::Seed).is_err());
 }

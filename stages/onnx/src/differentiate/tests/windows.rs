@@ -1,6 +1,7 @@
 use super::{Graph, check};
 use crate::differentiate::attribute::{int, ints, text};
 use crate::proto::AttributeProto;
+use crate::testing;
 
 fn convolution(name: &str, shape: [usize; 3], weights: &[i64], size: i64, attributes: &[AttributeProto]) {
     let graph = || Graph::new(shape).random("w", weights).random("bias", &weights[..1]);
@@ -56,14 +57,7 @@ fn batch_normalisations_behind_convolutions_are_folded() {
     };
     let model = graph(Graph::new([2, 4, 4])).model("y", 48);
     check("folded", &model);
-    let signature = crate::Signature {
-        input: "images".into(),
-        output: "logits".into(),
-        shape: [2, 4, 4],
-        classes: 3,
-        single: false,
-        layout: crate::inspect::Layout::ChannelsFirst,
-    };
+    let signature = testing::signature([2, 4, 4], 3);
     let operators = |model| {
         let derived = crate::differentiate::differentiate(model, &signature, crate::differentiate::Objective::Seed).unwrap();
         derived.model.graph.unwrap().node.into_iter().map(|node| node.op_type().to_owned()).collect::<Vec<_>>()
