@@ -37,7 +37,7 @@ fn check_sum(name: &str, path: &Path, expected: Option<&str>) -> Result<(), Fail
     let mut file = std::fs::File::open(path).map_err(|e| Failure::io(path, e))?;
     let mut hasher = Sha256::new();
     std::io::copy(&mut file, &mut hasher).map_err(|e| Failure::io(path, e))?;
-    let found: String = hasher.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let found: String = format!("{:x}", hasher.finalize());
     if found.eq_ignore_ascii_case(expected) {
         return Ok(());
     }

@@ -54,10 +54,13 @@ impl Stage for ImportStage {
         let wrapped = wrap(original.clone(), &parameters.takes, parameters.output.as_deref(), &known).map_err(of_file)?;
         let path = context.output(OUTPUT).join(MODEL);
         accuracy::write(&path, &wrapped)?;
-        let classes = describe(&path, data.as_ref(), context).map_err(|failure| renamed(failure, &path.display().to_string(), &name))?;
+        let scratch = path.display().to_string();
+        let of_user = |failure| renamed(failure, &scratch, &name);
+        let file = ModelFile::read(&path).map_err(of_user)?;
+        let classes = describe(&file, data.as_ref(), context)?;
         let library = runtime::ensure(execution.onnxruntime.as_deref())?;
         context.host.provenance("onnxruntime", serde_json::to_value(library).map_err(|e| Failure::internal(e.to_string()))?);
-        let mut model = Classifier::open(&path, context.threads).map_err(|failure| renamed(failure, &path.display().to_string(), &name))?;
+        let mut model = Classifier::open_read(file, &path, context.threads).map_err(of_user)?;
         let found = match &data {
             None => unchecked(),
             Some(data) => {
@@ -72,25 +75,16 @@ impl Stage for ImportStage {
 }
 
 /// Writes `model.json`; returns the number of classes.
-fn describe(path: &std::path::Path, data: Option<&DataSet>, context: &Context) -> Result<usize, Failure> {
-    let file = ModelFile::read(path)?;
-    let opset = file
-        .model
-        .opset_import
-        .iter()
-        .find(|import| import.domain().is_empty())
-        .map_or(0, planish_onnx::proto::OperatorSetIdProto::version);
-    let graph = file.model.graph.as_ref();
-    let elements = |tensor: &planish_onnx::proto::TensorProto| tensor.dims.iter().map(|&size| size.unsigned_abs()).product::<u64>();
+fn describe(file: &ModelFile, data: Option<&DataSet>, context: &Context) -> Result<usize, Failure> {
     let named = data.map(|data| &data.info.classes).filter(|classes| classes.len() == file.signature.classes);
     let info = ModelInfo {
         schema: SCHEMA,
         shape: file.signature.shape,
         classes: named.cloned().unwrap_or_else(|| (0..file.signature.classes).map(|class| class.to_string()).collect()),
-        input: file.signature.input,
-        output: file.signature.output,
-        opset,
-        parameters: graph.map_or(0, |graph| graph.initializer.iter().map(elements).sum()),
+        input: file.signature.input.clone(),
+        output: file.signature.output.clone(),
+        opset: file.inspection.opset,
+        parameters: file.inspection.parameters,
     };
     write_json(&context.output(OUTPUT).join(INFO), &info)?;
     Ok(info.classes.len())
