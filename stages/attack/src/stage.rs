@@ -115,15 +115,8 @@ fn identity(execution: &AttackExecution, context: &Context) -> Result<Vec<Vec<u8
 /// The data set's name, and the images to attack.
 fn read_images(parameters: &AttackParameters, context: &Context) -> Result<(String, Split), Failure> {
     let data = DataSet::open(context.input("data")?)?;
-    let split = data.split(parameters.split)?;
-    match parameters.images {
-        Some(count) if count > split.len() => Err(Failure::input_hint(
-            format!("`images = {count}`, but the {} split of {} has {} images", parameters.split.as_str(), data.info.name, split.len()),
-            "ask for fewer images, or let the data stage keep more",
-        )),
-        Some(count) => Ok((data.info.name, split.first(count))),
-        None => Ok((data.info.name, split)),
-    }
+    let images = data.images(parameters.split, parameters.images)?;
+    Ok((data.info.name, images))
 }
 
 /// Whose gradients guide the attacks: the checkpoint where one is connected, else the exported model itself.

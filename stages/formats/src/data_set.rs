@@ -183,6 +183,22 @@ impl DataSet {
         self.info.splits.contains_key(name.as_str())
     }
 
+    /// The first `count` images of a split, or all of them.
+    ///
+    /// # Errors
+    /// As [`DataSet::split`], and [`Failure::Input`] when there are fewer.
+    pub fn images(&self, name: SplitName, count: Option<usize>) -> Result<Split, Failure> {
+        let split = self.split(name)?;
+        match count {
+            Some(count) if count > split.len() => Err(Failure::input_hint(
+                format!("`images = {count}`, but the {name} split of {} has {} images", self.info.name, split.len()),
+                "ask for fewer images, or let the data stage keep more",
+            )),
+            Some(count) => Ok(split.first(count)),
+            None => Ok(split),
+        }
+    }
+
     /// Reads and checks a split.
     ///
     /// # Errors

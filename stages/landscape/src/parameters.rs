@@ -1,7 +1,6 @@
 //! The parameters of the landscape stage.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use planish_contract::{Fraction, Invalid};
 use planish_formats::{Norm, SplitName, Threat};
@@ -176,13 +175,11 @@ pub struct LandscapeExecution {
     pub batch_size: NonZeroUsize,
     /// Where a checkpoint is computed.
     pub device: DeviceName,
-    /// ONNX Runtime's shared library, for an exported model; found or obtained unless given.
-    pub onnxruntime: Option<PathBuf>,
 }
 
 impl Default for LandscapeExecution {
     fn default() -> Self {
         const BATCH: NonZeroUsize = NonZeroUsize::new(100).unwrap();
-        LandscapeExecution { batch_size: BATCH, device: DeviceName::Auto, onnxruntime: None }
+        LandscapeExecution { batch_size: BATCH, device: DeviceName::Auto }
     }
 }

@@ -35,7 +35,7 @@ impl Stage for LandscapeStage {
     fn run(parameters: &LandscapeParameters, execution: &LandscapeExecution, context: &Context) -> Result<(), Failure> {
         planish_nn::set_threads(context.threads);
         let data = DataSet::open(context.input("data")?)?;
-        let images = select(&data, parameters)?;
+        let images = data.images(parameters.split, parameters.images)?;
         let device = planish_nn::device::open(&execution.device)?;
         let checkpoint = load_checkpoint(context.input("model")?, &device)?;
         check_fit(&data, &checkpoint)?;
@@ -54,19 +54,6 @@ impl Stage for LandscapeStage {
         context.host.provenance("landscape", json!({ "seconds": seconds, "images_per_second": images.len() as f64 / seconds.max(1e-9) }));
         write_measurement(&context.output("measurement"), &header, &arrays)
     }
-}
-
-/// The images to measure.
-fn select(data: &DataSet, parameters: &LandscapeParameters) -> Result<Split, Failure> {
-    let split = data.split(parameters.split)?;
-    let count = parameters.images.unwrap_or(split.len());
-    if count > split.len() {
-        return Err(Failure::input_hint(
-            format!("`images = {count}`, but the {} split of {} has {} images", parameters.split.as_str(), data.info.name, split.len()),
-            "ask for fewer images, or let the data stage keep more",
-        ));
-    }
-    Ok(split.first(count))
 }
 
 fn check_fit(data: &DataSet, checkpoint: &Checkpoint) -> Result<(), Failure> {
