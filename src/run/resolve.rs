@@ -16,9 +16,6 @@ use super::job::{JobFiles, JobInput};
 use super::machine;
 use super::readiness::Upstream;
 
-/// The largest list of members that is read.
-const MEMBERS_LIMIT: u64 = 1 << 20;
-
 /// What the result of an instance depends on, and its key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
@@ -159,10 +156,6 @@ impl<'a> Resolver<'a> {
     fn members(&mut self, artifact: Digest) -> Result<&[String], ResolveError> {
         if !self.members.contains_key(&artifact) {
             let members = match self.store.file_of(&artifact, Context::MEMBERS_FILE)? {
-                Some(path) if is_larger(&path, MEMBERS_LIMIT) => {
-                    let message = format!("{}: a list of members may have {MEMBERS_LIMIT} bytes at most", Context::MEMBERS_FILE);
-                    return Err(Failure::input_hint(message, "give the file of that output another name").into());
-                }
                 Some(path) => Context::read_members(&path)?,
                 None => Vec::new(),
             };
@@ -196,10 +189,6 @@ impl<'a> Resolver<'a> {
         }
         Ok(digest)
     }
-}
-
-fn is_larger(path: &Path, limit: u64) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > limit)
 }
 
 /// What joins the key beside the parameters: the named values of `execution`, and what `runtime` stands for.

@@ -147,8 +147,13 @@ impl Context<'_> {
     /// The members listed in the file `path`; none when there is no such file.
     ///
     /// # Errors
-    /// [`Failure::Io`] when it can't be read, [`Failure::Input`] when it is not such a list.
+    /// [`Failure::Io`] when it can't be read, [`Failure::Input`] when it is not such a list, or larger than one is.
     pub fn read_members(path: &Path) -> Result<Vec<String>, Failure> {
+        const LIMIT: u64 = 1 << 20;
+        if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > LIMIT) {
+            let message = format!("{}: a list of members may have {LIMIT} bytes at most", Self::MEMBERS_FILE);
+            return Err(Failure::input_hint(message, "give the file of that output another name"));
+        }
         match std::fs::read_to_string(path) {
             Ok(text) => serde_json::from_str(&text).map_err(|e| Failure::input(format!("{}: {e}", path.display()))),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
