@@ -142,36 +142,36 @@ impl Base {
         self.bytes.get(start..start + count * LINE).unwrap_or_default().as_chunks::<LINE>().0
     }
 
-    /// What follows the offset of the line for `id`.
-    fn find(&self, lines: &[[u8; LINE]], id: &Digest) -> Option<Reader<'_>> {
+    /// What the line for `id`, among `count` lines from `from`, says.
+    fn find(&self, (from, count): (usize, usize), id: &Digest) -> Option<Reader<'_>> {
+        let lines = self.lines(from, count);
         let line = lines.binary_search_by(|line| line.first_chunk::<DIGEST>().cmp(&Some(id.as_bytes()))).ok()?;
-        self.at(lines.get(line)?)
+        self.at(from + line)
     }
 
-    /// What a line says: it ends where that of the next line begins.
-    fn at(&self, line: &[u8; LINE]) -> Option<Reader<'_>> {
+    /// What line number `index` says: it ends where that of the next line begins.
+    fn at(&self, index: usize) -> Option<Reader<'_>> {
         let lines = self.lines(0, self.results + self.trees);
-        let next = lines.partition_point(|other| offset(other) <= offset(line));
-        let end = lines.get(next).map_or(self.bytes.len(), offset);
-        self.bytes.get(offset(line)..end).map(Reader)
+        let end = lines.get(index + 1).map_or(self.bytes.len(), offset);
+        self.bytes.get(offset(lines.get(index)?)..end).map(Reader)
     }
 
     fn result(&self, key: &Key) -> Option<Known> {
-        self.find(self.lines(0, self.results), key.digest())?.known()
+        self.find((0, self.results), key.digest())?.known()
     }
 
     fn tree(&self, manifest: &Digest) -> Option<Named> {
-        self.find(self.lines(self.results, self.trees), manifest)?.named()
+        self.find((self.results, self.trees), manifest)?.named()
     }
 
     fn results(&self) -> BTreeMap<Key, Known> {
-        let lines = self.lines(0, self.results).iter();
-        lines.filter_map(|line| Some((Key::new(id(line)?), self.at(line)?.known()?))).collect()
+        let lines = self.lines(0, self.results).iter().enumerate();
+        lines.filter_map(|(index, line)| Some((Key::new(id(line)?), self.at(index)?.known()?))).collect()
     }
 
     fn trees(&self) -> BTreeMap<Digest, Named> {
-        let lines = self.lines(self.results, self.trees).iter();
-        lines.filter_map(|line| Some((id(line)?, self.at(line)?.named()?))).collect()
+        let lines = self.lines(self.results, self.trees).iter().enumerate();
+        lines.filter_map(|(index, line)| Some((id(line)?, self.at(self.results + index)?.named()?))).collect()
     }
 }
 
