@@ -125,7 +125,7 @@ fn sources(context: &Context) -> Result<Vec<Source>, Failure> {
         for (name, path) in files {
             hasher.update(format!("{}  {name}\n", checksum(path)?));
         }
-        sources.push(Source { name: entry.clone(), sha256: hexadecimal(&hasher.finalize()) });
+        sources.push(Source { name: entry.clone(), sha256: format!("{:x}", hasher.finalize()) });
     }
     Ok(sources)
 }
@@ -134,16 +134,7 @@ fn checksum(path: &Path) -> Result<String, Failure> {
     let mut file = std::fs::File::open(path).map_err(|e| Failure::io(path, e))?;
     let mut hasher = Sha256::new();
     std::io::copy(&mut file, &mut hasher).map_err(|e| Failure::io(path, e))?;
-    Ok(hexadecimal(&hasher.finalize()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 #[cfg(test)]
