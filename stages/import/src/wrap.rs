@@ -29,8 +29,6 @@ pub(crate) struct Known {
 /// # Errors
 /// [`Failure::Input`] when the model has not one input of four axes, lacks the output, or contradicts the declaration.
 pub(crate) fn wrap(mut model: ModelProto, takes: &Declaration, output: Option<&str>, known: &Known) -> Result<ModelProto, Failure> {
-    let opset =
-        model.opset_import.iter().find(|import| import.domain().is_empty()).map_or(0, planish_onnx::proto::OperatorSetIdProto::version);
     let Some(graph) = model.graph.as_mut() else { return Err(Failure::input("the model has no graph")) };
     choose_output(graph, output, known)?;
     let position = the_input(graph)?;
@@ -41,12 +39,6 @@ pub(crate) fn wrap(mut model: ModelProto, takes: &Declaration, output: Option<&s
     if takes.is_plain(layout) {
         set_shape(&mut graph.input[position], &axes, shape);
         return Ok(model);
-    }
-    if opset < 7 {
-        return Err(Failure::input_hint(
-            format!("operator set {opset} is too old to be wrapped"),
-            "convert the model to operator set 13 or newer",
-        ));
     }
     let original = graph.input[position].name().to_owned();
     let mut front = Front::new(graph);

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::graph::{Forward, reads};
 use super::masking::Masking;
-use super::node::{Reading, graphs};
+use super::node::Reading;
 use super::refusal::{Place, Refusal};
 use super::rules::{Derivative, keeps_fractions, operator_of};
+use crate::inspect::walk::nested;
 use crate::proto::NodeProto;
 
 /// What a node does to gradients.
@@ -49,7 +50,7 @@ pub(crate) fn analyse(forward: &Forward, (images, logits): (&str, &str)) -> Resu
             Effect::Passes => active.extend(node.output.iter().filter(|name| !name.is_empty()).cloned()),
             Effect::Independent => {}
             Effect::Ends => masking.nodes.push(node.place()),
-            Effect::Unknown if graphs(node).next().is_some() => return Err(Refusal::ControlFlow(node.place())),
+            Effect::Unknown if nested(node).next().is_some() => return Err(Refusal::ControlFlow(node.place())),
             Effect::Unknown => {
                 // What comes behind is asked for its rule as well.
                 active.extend(node.output.iter().filter(|name| !name.is_empty()).cloned());

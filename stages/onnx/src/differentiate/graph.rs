@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::facts::{Fact, Facts};
-use super::node::{Reading, graphs};
+use super::node::Reading;
 use super::refusal::Refusal;
 use super::rules::operator_of;
 use super::tensor::signed;
 use super::{fold, prune, softplus, tensor, upgrade};
 use crate::inspect::Signature;
+use crate::inspect::walk::nested;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 
@@ -39,6 +40,10 @@ impl Forward {
         let nodes = prune::prune(nodes, &mut facts, &signature.output);
         let nodes = fold::batch_normalisations(nodes, &mut facts, &signature.output);
         let (nodes, softplus) = softplus::rewrite(nodes, &mut facts);
+        // Folding leaves behind the tensors that it replaced.
+        let mut needed: BTreeSet<String> = nodes.iter().flat_map(reads).collect();
+        needed.insert(signature.output.clone());
+        facts.keep_constants(&needed);
         Ok(Forward { nodes, facts, softplus, opset })
     }
 
@@ -64,7 +69,7 @@ fn inner_names(node: &NodeProto) -> Vec<String> {
         let outputs = graph.output.iter().map(|value| value.name().to_owned());
         own.chain(outputs).chain(graph.node.iter().flat_map(inner_names)).collect()
     };
-    graphs(node).flat_map(of).collect()
+    nested(node).flat_map(of).collect()
 }
 
 /// Moves the tensor of a `Constant` node to the facts; other nodes come back.
@@ -110,7 +115,7 @@ fn sorted(nodes: Vec<NodeProto>, facts: &Facts) -> Result<Vec<NodeProto>, Refusa
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     for (index, node) in nodes.iter().enumerate() {
         let sources: BTreeSet<usize> = reads(node).filter_map(|name| makers.get(name.as_str()).copied()).collect();
-        for source in sources.into_iter().filter(|source| *source != index || graphs(node).next().is_none()) {
+        for source in sources.into_iter().filter(|source| *source != index || nested(node).next().is_none()) {
             if let (Some(count), Some(list)) = (waits.get_mut(index), readers.get_mut(source)) {
                 *count += 1;
                 list.push(index);

@@ -1,7 +1,8 @@
 //! Reading nodes.
 
 use super::refusal::Place;
-use crate::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
+use crate::inspect::versions::is_standard;
+use crate::proto::{AttributeProto, NodeProto, TensorProto};
 
 /// Short ways to what a node says.
 pub(crate) trait Reading {
@@ -62,14 +63,7 @@ impl Reading for NodeProto {
     }
 
     fn operator(&self) -> String {
-        match self.domain() {
-            "" | "ai.onnx" => self.op_type().to_owned(),
-            domain => format!("{domain}.{}", self.op_type()),
-        }
+        let (domain, operator) = (self.domain(), self.op_type());
+        if is_standard(domain) { operator.to_owned() } else { format!("{domain}.{operator}") }
     }
-}
-
-/// The graphs that a node carries: the branches of `If`, the bodies of `Loop` and `Scan`.
-pub(crate) fn graphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
-    node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
 }

@@ -31,7 +31,6 @@ pub(crate) fn prune(nodes: Vec<NodeProto>, facts: &mut Facts, output: &str) -> V
             reversed.push(node);
         }
     }
-    facts.keep_constants(&needed);
     reversed.reverse();
     reversed
 }

@@ -5,6 +5,7 @@ use super::node::Reading;
 use super::refusal::Refusal;
 use super::tensor;
 use super::tensor::signed;
+use crate::inspect::versions::is_standard;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{ModelProto, NodeProto, OperatorSetIdProto};
 
@@ -17,7 +18,7 @@ const FORMAT: i64 = 8;
 
 /// Rewrites the nodes for operator set 17 where the model's is older; returns the one that they are written in.
 pub(crate) fn to_modern(model: &mut ModelProto, nodes: &mut [NodeProto], facts: &mut Facts) -> Result<i64, Refusal> {
-    let standard = |set: &&mut OperatorSetIdProto| matches!(set.domain(), "" | "ai.onnx");
+    let standard = |set: &&mut OperatorSetIdProto| is_standard(set.domain());
     let set = model.opset_import.iter_mut().find(standard);
     let set = set.ok_or_else(|| Refusal::Graph("it names no set of standard operators".to_owned()))?;
     let version = set.version();
@@ -31,7 +32,7 @@ pub(crate) fn to_modern(model: &mut ModelProto, nodes: &mut [NodeProto], facts: 
     }
     set.version = Some(LEAST);
     model.ir_version = Some(model.ir_version().max(FORMAT));
-    for node in nodes.iter_mut().filter(|node| matches!(node.domain(), "" | "ai.onnx")) {
+    for node in nodes.iter_mut().filter(|node| is_standard(node.domain())) {
         upgrade(node, version, facts)?;
     }
     Ok(LEAST)

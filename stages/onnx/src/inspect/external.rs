@@ -75,16 +75,18 @@ impl Files<'_> {
         };
         let location = entry("location").ok_or_else(|| problem("but does not say in which".to_owned()))?;
         let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
+        let left = self.left;
         let (file, size) = self.open(&location).map_err(|what| problem(format!("{}: {what}", quote(&location))))?;
         let length = length.unwrap_or(size.saturating_sub(offset));
         if offset.checked_add(length).is_none_or(|end| end > size) {
             let what = format!("{}, bytes {offset} to {}, but that has {size} bytes", quote(&location), offset.saturating_add(length));
             return Err(problem(what));
         }
+        let left = left.checked_sub(length).ok_or_else(|| problem(format!("and all such files together exceed {LIMIT} bytes")))?;
         let mut values = Vec::new();
         let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.take(length).read_to_end(&mut values));
         read.map_err(|e| problem(format!("{}: {e}", quote(&location))))?;
-        self.left = self.left.checked_sub(length).ok_or_else(|| problem(format!("and all such files together exceed {LIMIT} bytes")))?;
+        self.left = left;
         tensor.raw_data = Some(values);
         tensor.data_location = None;
         tensor.external_data.clear();

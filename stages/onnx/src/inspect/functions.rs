@@ -9,9 +9,10 @@ use crate::proto::{FunctionProto, ModelProto, NodeProto};
 /// The most nodes after all calls are replaced.
 const MOST_NODES: u64 = 100_000;
 
-type Name<'a> = (&'a str, &'a str, &'a str);
+/// Domain, name and overload.
+pub(super) type Name<'a> = (&'a str, &'a str, &'a str);
 
-fn name(function: &FunctionProto) -> Name<'_> {
+pub(super) fn name(function: &FunctionProto) -> Name<'_> {
     (function.domain(), function.name(), function.overload())
 }
 
@@ -23,7 +24,7 @@ pub(super) fn check(model: &ModelProto) -> Result<(), Problem> {
             return Err(Problem::new(format!("defines the function {} twice", quote(function.name()))));
         }
     }
-    let mut expansion = Expansion { functions, nodes: BTreeMap::new() };
+    let mut expansion = Expansion { functions, nodes: BTreeMap::new(), depth: 0 };
     let mut total = 0u64;
     for graph in walk::roots(model) {
         total = total.saturating_add(expansion.count(&graph.node)?);
@@ -39,6 +40,8 @@ struct Expansion<'a> {
     functions: BTreeMap<Name<'a>, &'a FunctionProto>,
     /// The expanded size of every function that was counted; `None` while it is.
     nodes: BTreeMap<Name<'a>, Option<u64>>,
+    /// How many are being counted.
+    depth: usize,
 }
 
 impl<'a> Expansion<'a> {
@@ -60,12 +63,14 @@ impl<'a> Expansion<'a> {
             Some(None) => return Err(Problem::new(format!("has a function {} that calls itself", quote(called.1)))),
             None => {}
         }
-        if self.nodes.values().filter(|size| size.is_none()).count() >= DEEPEST {
+        if self.depth >= DEEPEST {
             return Err(Problem::new(format!("has functions that call each other more than {DEEPEST} levels deep")));
         }
         let Some(function) = self.functions.get(&called).copied() else { return Ok(1) };
         self.nodes.insert(called, None);
+        self.depth += 1;
         let size = self.count(&function.node)?.max(1);
+        self.depth -= 1;
         self.nodes.insert(called, Some(size));
         Ok(size)
     }

@@ -24,8 +24,8 @@ mod signature;
 mod sizes;
 mod standard;
 mod tensor;
-mod versions;
-mod walk;
+pub(crate) mod versions;
+pub(crate) mod walk;
 mod wire;
 
 use std::collections::BTreeMap;

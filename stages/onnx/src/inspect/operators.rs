@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::functions;
 use super::problem::{Problem, node_label, quote};
 use super::standard::OPERATORS;
 use super::versions::is_standard;
@@ -21,7 +22,7 @@ const CLASSIC_DOMAIN: &str = "ai.onnx.ml";
 
 /// Checks every operator, and counts them.
 pub(super) fn check(model: &ModelProto) -> Result<BTreeMap<String, usize>, Problem> {
-    let functions: BTreeSet<(&str, &str)> = model.functions.iter().map(|function| (function.domain(), function.name())).collect();
+    let functions: BTreeSet<functions::Name<'_>> = model.functions.iter().map(functions::name).collect();
     let mut counts = BTreeMap::new();
     let mut nodes = 0;
     walk::nodes(model, &mut |node| {
@@ -30,7 +31,7 @@ pub(super) fn check(model: &ModelProto) -> Result<BTreeMap<String, usize>, Probl
             let message = format!("has more than {MOST_NODES} nodes, the most that is read");
             return Err(Problem::new(message).hint("simplify the model, for example with onnxsim"));
         }
-        if !functions.contains(&(node.domain(), node.op_type())) {
+        if !functions.contains(&(node.domain(), node.op_type(), node.overload())) {
             check_operator(node)?;
         }
         *counts.entry(node.op_type().to_owned()).or_default() += 1;

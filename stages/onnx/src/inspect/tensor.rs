@@ -1,6 +1,6 @@
 //! Every tensor that a model carries holds as many values as its shape says, once, and they are numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::{Problem, node_label, quote};
 use super::walk;
@@ -13,7 +13,8 @@ pub(super) fn check(model: &ModelProto) -> Result<(), Problem> {
     walk::tensors(model, &mut |tensor, node| check_tensor(tensor, &label(tensor, node)))?;
     let initializers = model.graph.iter().flat_map(|graph| &graph.initializer);
     let initializers: BTreeMap<&str, &TensorProto> = initializers.map(|tensor| (tensor.name(), tensor)).collect();
-    walk::nodes(model, &mut |node| finite_weights(&initializers, node))
+    let mut scanned = BTreeSet::new();
+    walk::nodes(model, &mut |node| finite_weights(&initializers, &mut scanned, node))
 }
 
 /// How a tensor is called in messages.
@@ -114,7 +115,7 @@ fn first_nan(tensor: &TensorProto, kind: DataType) -> Option<usize> {
 }
 
 /// The position of the first value with a property.
-fn position(tensor: &TensorProto, kind: DataType, property: fn(f64) -> bool) -> Option<usize> {
+fn position(tensor: &TensorProto, kind: DataType, property: impl Fn(f64) -> bool) -> Option<usize> {
     let half = |bits: u16| half(bits, 5, 10);
     let bfloat = |bits: u16| f64::from(f32::from_bits(u32::from(bits) << 16));
     match (kind, &tensor.raw_data) {
@@ -144,12 +145,18 @@ fn half(bits: u16, exponent_bits: u32, fraction_bits: u32) -> f64 {
 /// Operators that multiply the images with their tensors, so that an infinity there spoils every logit.
 const LINEAR: [&str; 6] = ["Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization"];
 
-/// Refuses infinite weights. Elsewhere infinities have a meaning: bounds of Clip, masks of attention.
-fn finite_weights(initializers: &BTreeMap<&str, &TensorProto>, node: &NodeProto) -> Result<(), Problem> {
+/// Refuses infinite weights. Elsewhere infinities have a meaning: bounds of Clip, masks of attention. Each tensor is scanned once,
+/// however many nodes name it.
+fn finite_weights<'a>(
+    initializers: &BTreeMap<&str, &TensorProto>,
+    scanned: &mut BTreeSet<&'a str>,
+    node: &'a NodeProto,
+) -> Result<(), Problem> {
     if !LINEAR.contains(&node.op_type()) {
         return Ok(());
     }
-    for tensor in node.input.iter().filter_map(|name| initializers.get(name.as_str())) {
+    let unseen = node.input.iter().filter(|name| scanned.insert(name.as_str()));
+    for tensor in unseen.filter_map(|name| initializers.get(name.as_str())) {
         let Ok(kind) = DataType::try_from(tensor.data_type()) else { continue };
         if let Some(index) = position(tensor, kind, f64::is_infinite) {
             let message = format!("{} is infinite at position {index}, and {} multiplies by it", label(tensor, None), node_label(node));

@@ -1,5 +1,7 @@
 //! The versions of the format and of the operator sets.
 
+use std::collections::BTreeSet;
+
 use super::problem::{Problem, quote};
 use crate::proto::{ModelProto, OperatorSetIdProto};
 
@@ -11,7 +13,7 @@ const NEWEST_OPERATORS: i64 = 28;
 const OLDEST_OPERATORS: i64 = 7;
 
 /// Whether the domain is ONNX's own.
-pub(super) fn is_standard(domain: &str) -> bool {
+pub(crate) fn is_standard(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
@@ -39,8 +41,9 @@ pub(super) fn check(model: &ModelProto) -> Result<(), Problem> {
             format!("uses version {} of ONNX's operators; versions {OLDEST_OPERATORS} to {NEWEST_OPERATORS} are known", import.version());
         return Err(Problem::new(message).hint("convert it with `onnx.version_converter`, or export it with `opset_version=17`"));
     }
-    for (index, import) in model.opset_import.iter().enumerate() {
-        if model.opset_import.iter().take(index).any(|earlier| earlier.domain() == import.domain()) {
+    let mut domains = BTreeSet::new();
+    for import in &model.opset_import {
+        if !domains.insert(import.domain()) {
             return Err(Problem::new(format!("imports the operators of {} twice", quote(import.domain()))));
         }
     }

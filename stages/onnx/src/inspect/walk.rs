@@ -9,7 +9,7 @@ pub(super) fn roots(model: &ModelProto) -> impl Iterator<Item = &GraphProto> {
 }
 
 /// The graphs inside a node's attributes.
-pub(super) fn nested(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
+pub(crate) fn nested(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
 }
 

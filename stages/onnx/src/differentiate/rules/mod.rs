@@ -25,6 +25,7 @@ pub(crate) use layout::keeps_fractions;
 use super::emitter::{Emitter, Reason};
 use super::facts::{Fact, Facts};
 use super::node::Reading;
+use crate::inspect::versions::is_standard;
 use crate::proto::NodeProto;
 
 /// What is known of the outputs of a node, from what is known of its inputs; `None` when that is nothing.
@@ -113,7 +114,7 @@ pub(crate) fn operator_of(node: &NodeProto) -> Option<&'static Operator> {
         softmax::OPERATORS,
     ];
     let table = TABLE.get_or_init(|| GROUPS.iter().flat_map(|group| group.iter()).map(|operator| (operator.name, operator)).collect());
-    if !matches!(node.domain(), "" | "ai.onnx") {
+    if !is_standard(node.domain()) {
         return None;
     }
     table.get(node.op_type()).copied()
