@@ -26,6 +26,8 @@ pub(crate) struct Emitter {
     /// Outputs of forward nodes that the model leaves out and the reverse pass needs: first output, position → name.
     pub(crate) requested: BTreeMap<(String, usize), String>,
     opset: i64,
+    /// Whether slopes may be infinite where the graph's own values are finite.
+    steep: bool,
     taken: BTreeSet<String>,
     count: usize,
     constants: BTreeMap<(i32, Vec<i64>, Vec<u8>), String>,
@@ -33,14 +35,15 @@ pub(crate) struct Emitter {
 }
 
 impl Emitter {
-    /// `taken` are the names of the forward graph.
-    pub(crate) fn new(facts: Facts, opset: i64, taken: BTreeSet<String>) -> Self {
+    /// `taken` are the names of the forward graph, `steep` whether its slopes may be infinite ([`is_steep`]).
+    pub(crate) fn new(facts: Facts, opset: i64, taken: BTreeSet<String>, steep: bool) -> Self {
         Emitter {
             facts,
             nodes: Vec::new(),
             initializers: Vec::new(),
             requested: BTreeMap::new(),
             opset,
+            steep,
             taken,
             count: 0,
             constants: BTreeMap::new(),
@@ -262,8 +265,12 @@ impl Emitter {
 
     /// `value` where `condition` holds, else zero; the element type is that of forward value `like`.
     ///
-    /// As a product: `Where` takes ONNX Runtime several passes.
+    /// As a product where `value` is finite: `Where` takes ONNX Runtime several passes. Elsewhere the product would be no number.
     pub(crate) fn keep_where(&mut self, condition: &str, value: &str, like: &str) -> String {
+        if self.steep {
+            let zero = self.number(like, 0.0);
+            return self.op("Where", &[condition, value, &zero]);
+        }
         let element = i64::from(self.facts.element(like) as i32);
         let mask = self.with("Cast", &[condition], vec![int("to", element)]);
         self.op("Mul", &[value, &mask])
@@ -283,6 +290,13 @@ impl Emitter {
         let pads = self.list(&[before, behind].concat());
         self.op("Pad", &[value, &pads])
     }
+}
+
+/// Whether the slope of the node's operator is infinite at a finite argument, as that of `Sqrt` is at zero.
+pub(crate) fn is_steep(node: &NodeProto) -> bool {
+    const STEEP: [&str; 12] =
+        ["Acos", "Acosh", "Asin", "Atanh", "Div", "Log", "LpNormalization", "Pow", "Reciprocal", "ReduceL2", "ReduceLogSum", "Sqrt"];
+    STEEP.contains(&node.op_type())
 }
 
 /// What `Reshape` is told: -1 stands for the one size that depends on the number of images.

@@ -80,7 +80,8 @@ pub fn differentiate(mut model: ModelProto, signature: &Signature, objective: Ob
     }
     let (active, masking) = activity::analyse(&forward, (images, logits))?;
     let names = forward.names();
-    let mut e = Emitter::new(std::mem::take(&mut forward.facts), forward.opset, names);
+    let steep = forward.nodes.iter().any(emitter::is_steep);
+    let mut e = Emitter::new(std::mem::take(&mut forward.facts), forward.opset, names, steep);
     let mut made = Made { inputs: vec![], loss: None };
     let seed = made.start(&mut e, signature, objective);
     let passes = (forward.nodes.as_slice(), &forward.softplus);

@@ -1,4 +1,4 @@
-use super::{Graph, check};
+use super::{Graph, check, gradient, open, random};
 use crate::differentiate::attribute::{float, int, text};
 
 #[test]
@@ -117,4 +117,19 @@ fn normalisations() {
     norm("LayerNormalization", layer(&[3]), "scale shift", &[float("epsilon", 0.01)]);
     norm("LayerNormalization", layer(&[2, 3]), "scale", &[int("axis", -2), float("epsilon", 0.01)]);
     norm("LayerNormalization", layer(&[4, 2, 3]).opset(17), "scale shift", &[int("axis", 1), float("epsilon", 0.01)]);
+}
+
+/// The slope of a square root is infinite at zero; where a mask cuts it off nothing is left of it, as in `PyTorch`.
+#[test]
+fn what_a_mask_cuts_off_may_be_infinite() {
+    for mask in ["Relu", "ThresholdedRelu"] {
+        let graph = Graph::new([2, 2, 3]).node(mask, "images", "a", &[]).node("Sqrt", "a", "y", &[]);
+        let images = random(2 * 12, 5);
+        let slopes = gradient(&mut open(&graph.model("y", 12), 1).unwrap(), &images);
+        let least = if mask == "Relu" { 0.0 } else { 1.0 };
+        assert!(slopes.iter().all(|slope| slope.is_finite()), "{mask}: {slopes:?}");
+        for (slope, pixel) in slopes.iter().zip(&images) {
+            assert_eq!(slope.abs() > 0.0, *pixel > least, "{mask}: {slope} at {pixel}");
+        }
+    }
 }
