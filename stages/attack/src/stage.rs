@@ -1,12 +1,13 @@
 //! The stage "attack".
 
+use std::path::Path;
 use std::time::Instant;
 
 use planish_contract::{Arity, Context, Failure, Interface, Invalid, Stage};
 use planish_formats::masking::MASKING;
 use planish_formats::{DataSet, OnnxModel, Split, kinds, write_json};
 use planish_nn::{BurnVictim, Victim, load_checkpoint};
-use planish_onnx::{Classifier, OnnxVictim, runtime};
+use planish_onnx::{Classifier, ModelFile, OnnxVictim, runtime};
 use serde_json::json;
 
 use crate::agreement::{DEFAULT_BOUND, check_agreement};
@@ -52,8 +53,9 @@ impl Stage for AttackStage {
         planish_nn::set_threads(context.threads);
         let (dataset, images) = read_images(parameters, context)?;
         let model = OnnxModel::open(context.input("model")?)?;
-        let mut classifier = open_classifier(&model, execution, context)?;
-        let mut victim = open_victim(&model, execution, context)?;
+        let file = ModelFile::read(&model.path)?;
+        let mut classifier = open_classifier((&file, &model.path), execution, context)?;
+        let mut victim = open_victim((file, &model.path), execution, context)?;
         let bound = model.parity.as_ref().map_or(DEFAULT_BOUND, |parity| parity.bound);
         let difference = check_agreement(&images, victim.as_mut(), &mut classifier, bound)?;
         context.host.log(&format!("what gives gradients and what judges agree: no logit differs by more than {difference:.1e}"));
@@ -120,26 +122,26 @@ fn read_images(parameters: &AttackParameters, context: &Context) -> Result<(Stri
 }
 
 /// Whose gradients guide the attacks: the checkpoint where one is connected, else the exported model itself.
-fn open_victim(model: &OnnxModel, execution: &AttackExecution, context: &Context) -> Result<Box<dyn Victim>, Failure> {
+fn open_victim((file, path): (ModelFile, &Path), execution: &AttackExecution, context: &Context) -> Result<Box<dyn Victim>, Failure> {
     let batch = execution.batch_size.get();
     if let Some(folder) = context.optional_input("gradients")? {
         let device = planish_nn::device::open(&execution.device)?;
         return Ok(Box::new(BurnVictim::new(load_checkpoint(folder, &device)?, batch)));
     }
-    let victim = OnnxVictim::open(&model.path, context.threads, batch)?;
+    let victim = OnnxVictim::open_read(file, path, context.threads, batch)?;
     if !victim.masking().is_none() {
-        context.host.log(&format!("{}: {}", model.path.display(), victim.masking()));
+        context.host.log(&format!("{}: {}", path.display(), victim.masking()));
     }
     Ok(Box::new(victim))
 }
 
 /// The exported model in ONNX Runtime.
-fn open_classifier(model: &OnnxModel, execution: &AttackExecution, context: &Context) -> Result<Classifier, Failure> {
+fn open_classifier((file, path): (&ModelFile, &Path), execution: &AttackExecution, context: &Context) -> Result<Classifier, Failure> {
     let library = runtime::ensure(execution.onnxruntime.as_deref())?;
     let facts = json!({ "version": library.version, "path": library.path, "found": library.found });
     context.host.provenance("onnxruntime", facts);
     context.host.log(&format!("ONNX Runtime {} from {} ({})", library.version, library.path.display(), library.found));
-    Classifier::open(&model.path, context.threads)
+    Classifier::open_read(file, path, context.threads)
 }
 
 fn record_cost(context: &Context, outcome: &Outcome, (images, started): (usize, Instant)) {

@@ -2,6 +2,7 @@
 
 use planish_contract::{Failure, Fraction};
 use planish_formats::Norm;
+use planish_nn::vectors::sign;
 use planish_nn::{Aim, Ball, Surrogate, Victim};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,8 +42,7 @@ impl ParityAttack {
         for _ in 0..self.steps {
             let pass = network.surrogate_gradient(&moved, Surrogate::CrossEntropy, &aims)?;
             for (pixel, slope) in moved.iter_mut().zip(&pass.gradient) {
-                // A slope of zero says nothing of a direction.
-                *pixel += if *slope == 0.0 { 0.0 } else { step.copysign(*slope) };
+                *pixel += step * sign(*slope);
             }
             ball.project(&mut moved, images);
         }

@@ -157,7 +157,7 @@ impl<'a> Export<'a> {
     }
 
     fn open(&self, path: &Path) -> Result<Classifier, Failure> {
-        Classifier::of_model(ModelFile::read(path)?, &path.display().to_string(), self.context.threads)
+        Classifier::of_model(&ModelFile::read(path)?, &path.display().to_string(), self.context.threads)
     }
 
     /// Compares the model, and writes and compares the other precisions.
@@ -198,19 +198,23 @@ impl<'a> Export<'a> {
         let mut precisions: Vec<Precision> = self.parameters.precision.iter().copied().filter(|p| *p != Precision::Fp32).collect();
         precisions.sort_unstable();
         precisions.dedup();
-        precisions.into_iter().map(|precision| self.variant(precision, references, labels)).collect()
+        if precisions.is_empty() {
+            return Ok(vec![]);
+        }
+        let folded = self.convert(BatchNorm::Fold)?;
+        let sample = parity::sample(self.context, SplitName::Validation, self.architecture.input, self.parameters.calibration_images)?;
+        let calibration = Calibration { images: &sample.images, threads: self.context.threads };
+        let make = |precision| self.variant((precision, variants::make(&folded, precision, calibration)?), references, labels);
+        precisions.into_iter().map(make).collect()
     }
 
     fn variant(
         &self,
-        precision: Precision,
+        (precision, model): (Precision, ModelProto),
         (clean, adversarial): (&Reference, &Reference),
         labels: Option<&[u32]>,
     ) -> Result<Variant, Failure> {
         self.context.check_stopped()?;
-        let sample = parity::sample(self.context, SplitName::Validation, self.architecture.input, self.parameters.calibration_images)?;
-        let calibration = Calibration { images: &sample.images, threads: self.context.threads };
-        let model = variants::make(&self.convert(BatchNorm::Fold)?, precision, calibration)?;
         let path = self.write(&precision.file(), &model)?;
         let mut model = self.open(&path)?;
         let (figures, logits) = clean.compare(&mut model)?;

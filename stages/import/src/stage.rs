@@ -60,7 +60,7 @@ impl Stage for ImportStage {
         let classes = describe(&file, data.as_ref(), context)?;
         let library = runtime::ensure(execution.onnxruntime.as_deref())?;
         context.host.provenance("onnxruntime", serde_json::to_value(library).map_err(|e| Failure::internal(e.to_string()))?);
-        let mut model = Classifier::open_read(file, &path, context.threads).map_err(of_user)?;
+        let mut model = Classifier::open_read(&file, &path, context.threads).map_err(of_user)?;
         let found = match &data {
             None => unchecked(),
             Some(data) => {

@@ -52,7 +52,7 @@ impl BurnVictim {
     }
 }
 
-fn host<const D: usize>(tensor: &Tensor<D>, what: &str) -> Result<Vec<f32>, Failure> {
+pub(crate) fn host<const D: usize>(tensor: &Tensor<D>, what: &str) -> Result<Vec<f32>, Failure> {
     let values = tensor.try_to_vec_as::<f32>().map_err(|e| Failure::internal(format!("{what}: {e}")))?;
     if values.iter().all(|v| v.is_finite()) { Ok(values) } else { Err(Failure::Diverged(format!("{what} of the network are not finite"))) }
 }

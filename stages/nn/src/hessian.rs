@@ -3,6 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use planish_contract::Failure;
 
+use crate::burn_victim::host;
 use crate::loss::cross_entropy_tangent;
 use crate::{Checkpoint, Layout, Normalisation};
 
@@ -28,10 +29,6 @@ impl Checkpoint {
         let pass = self.network.forward(&weights, rows, Layout::dual(n), Normalisation::Fixed(&statistics));
         let mut gradients = cross_entropy_tangent(pass.values(), pass.tangents(), &labels).sum().backward();
         let Some(product) = x.grad_remove(&mut gradients) else { return Ok(vec![0.0; images.len()]) };
-        let values: Vec<f32> = product.try_to_vec_as().map_err(|e| Failure::internal(format!("the second derivatives: {e}")))?;
-        if values.iter().all(|value| value.is_finite()) {
-            return Ok(values);
-        }
-        Err(Failure::Diverged("the second derivatives of the network are not finite".to_owned()))
+        host(&product, "the second derivatives")
     }
 }

@@ -42,16 +42,16 @@ impl Classifier {
     /// # Errors
     /// What [`ModelFile::read`], [`probe::first_run`] and [`runtime::ensure`] return; [`Failure::Input`] when ONNX Runtime refuses the model.
     pub fn open(path: &Path, threads: usize) -> Result<Self, Failure> {
-        Self::open_read(ModelFile::read(path)?, path, threads)
+        Self::open_read(&ModelFile::read(path)?, path, threads)
     }
 
     /// As [`Classifier::open`], of a model that was read from `path` already.
     ///
     /// # Errors
     /// As there, but for reading.
-    pub fn open_read(model: ModelFile, path: &Path, threads: usize) -> Result<Self, Failure> {
+    pub fn open_read(model: &ModelFile, path: &Path, threads: usize) -> Result<Self, Failure> {
         if probe::is_available() {
-            probe::first_run_once(path, &model)?;
+            probe::first_run_once(path, model)?;
         }
         Self::of_model(model, &path.display().to_string(), threads)
     }
@@ -60,7 +60,7 @@ impl Classifier {
     ///
     /// # Errors
     /// What [`runtime::ensure`] returns; [`Failure::Input`] when ONNX Runtime refuses the model.
-    pub fn of_model(model: ModelFile, file: &str, threads: usize) -> Result<Self, Failure> {
+    pub fn of_model(model: &ModelFile, file: &str, threads: usize) -> Result<Self, Failure> {
         Self::on(model, file, threads, Provider::Cpu)
     }
 
@@ -68,11 +68,11 @@ impl Classifier {
     ///
     /// # Errors
     /// Also [`Failure::Input`] when the provider is not there; nothing else is used in its place.
-    pub fn on(model: ModelFile, file: &str, threads: usize, provider: Provider) -> Result<Self, Failure> {
+    pub fn on(model: &ModelFile, file: &str, threads: usize, provider: Provider) -> Result<Self, Failure> {
         runtime::ensure(None)?;
         let session = session_on(&model.bytes, threads, provider)?
             .map_err(|e| Failure::input(format!("{file}: ONNX Runtime refuses the model: {}", words(&e))))?;
-        Ok(Classifier { session, signature: model.signature, options: None, file: file.to_owned() })
+        Ok(Classifier { session, signature: model.signature.clone(), options: None, file: file.to_owned() })
     }
 
     /// Has every run obey `options`, which another thread may use to end it.

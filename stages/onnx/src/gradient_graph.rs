@@ -14,6 +14,8 @@ use crate::inspect::Signature;
 
 /// How many images a thread computes at once at most: more of them leave its cache between one node and the next.
 const AT_ONCE_PER_THREAD: usize = 8;
+/// How many images a model that takes several is given at least: an image alone costs as much as two (see `Runner::run_all`).
+const LEAST: usize = 2;
 /// Models with more bytes than this are in memory once at a time, those with fewer once a thread and objective.
 pub(crate) const LARGE: usize = 64 << 20;
 
@@ -59,14 +61,17 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// For a model of `size` bytes, and at most `batch` images at once on all threads together.
+    /// For a model of `size` bytes, and at most `batch` images at once on all threads together, or one at a time where it takes a
+    /// `single` one.
     ///
     /// Threads that share each node's work wait for each other at its end, so each gets a session and images of its own. A large
     /// model has large nodes, and its weights should be in memory once.
-    pub(crate) fn of(threads: usize, size: usize, batch: usize) -> Self {
+    pub(crate) fn of(threads: usize, size: usize, batch: usize, single: bool) -> Self {
         let threads = threads.max(1);
-        let (lanes, threads) = if size > LARGE { (1, threads) } else { (threads.min(batch.max(1)), 1) };
-        Cores { lanes, threads, batch: (batch / lanes).clamp(1, AT_ONCE_PER_THREAD * threads) }
+        let side_by_side = if single { threads } else { threads.min(batch.max(1)) };
+        let (lanes, threads) = if size > LARGE { (1, threads) } else { (side_by_side, 1) };
+        let batch = if single { 1 } else { (batch / lanes).clamp(LEAST, AT_ONCE_PER_THREAD * threads) };
+        Cores { lanes, threads, batch }
     }
 }
 
@@ -113,7 +118,8 @@ impl GradientGraph {
         let (runner, batch) = (&self.runner, self.batch);
         let pixels = runner.pixels();
         let count = images.len() / pixels;
-        let share = count.div_ceil(self.sessions.len().max(1)).max(1);
+        let least = if runner.signature.single { 1 } else { LEAST };
+        let share = count.div_ceil(self.sessions.len().max(1)).max(least);
         let parts = images.chunks(share * pixels).enumerate().map(|(lane, part)| (lane * share, part));
         let parts: Vec<Result<GradientPass, Failure>> = std::thread::scope(|scope| {
             let work = self

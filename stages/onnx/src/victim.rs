@@ -36,14 +36,22 @@ impl OnnxVictim {
     /// What [`Classifier::open`] returns, and [`Failure::Input`] when the model can't be differentiated; it names the operators
     /// and nodes.
     pub fn open(path: &Path, threads: usize, batch: usize) -> Result<Self, Failure> {
+        Self::open_read(ModelFile::read(path)?, path, threads, batch)
+    }
+
+    /// As [`OnnxVictim::open`], of a model that was read from `path` already.
+    ///
+    /// # Errors
+    /// As there, but for reading.
+    pub fn open_read(file: ModelFile, path: &Path, threads: usize, batch: usize) -> Result<Self, Failure> {
         // A stranger's model runs in a process of its own before anything here computes with it.
-        let classifier = Classifier::open(path, threads)?;
-        let ModelFile { bytes, model, signature, .. } = ModelFile::read(path)?;
+        let classifier = Classifier::open_read(&file, path, threads)?;
+        let ModelFile { bytes, model, signature, .. } = file;
         let file = path.display().to_string();
         let derived = differentiate(model.clone(), &signature, Objective::Seed).map_err(|refusal| refusal.into_failure(&file))?;
         let masking = derived.masking;
         let size = bytes.len();
-        let cores = Cores::of(threads, size, if signature.single { 1 } else { batch });
+        let cores = Cores::of(threads, size, batch, signature.single);
         Ok(OnnxVictim { classifier, model, signature, masking, graphs: vec![], size, cores, file })
     }
 

@@ -48,7 +48,7 @@ fn run(job: &Job) -> Result<Report, Failure> {
     let layout = job.channels_last.map(|last| if last { Layout::ChannelsLast } else { Layout::ChannelsFirst });
     let model = ModelFile::read_as(&job.model, layout)?;
     runtime::ensure(job.library.as_deref())?;
-    let mut classifier = Classifier::of_model(model, &job.model.display().to_string(), 1)?;
+    let mut classifier = Classifier::of_model(&model, &job.model.display().to_string(), 1)?;
     let options = RunOptions::new().map_err(|e| Failure::internal(e.to_string()))?;
     let options = Arc::new(options);
     end_in_time(&options, job.limits, started);

@@ -44,12 +44,13 @@ pub(super) fn find(explicit: Option<&Path>) -> Result<Loaded, Failure> {
 /// # Errors
 /// [`Failure::Input`] when the one that `explicit` or `ORT_DYLIB_PATH` names is not there.
 pub fn present(explicit: Option<&Path>) -> Result<Option<String>, Failure> {
-    if let Some(named) = search::named(explicit)?
+    let named = search::named(explicit)?;
+    if let Some(named) = &named
         && !named.path.is_file()
     {
         return Err(Failure::input_hint(format!("{} is not there", named.path.display()), HINT));
     }
-    let candidate = search::named(explicit)?.or_else(|| search::installed().into_iter().next()).or_else(obtain::cached);
+    let candidate = named.or_else(|| search::installed().into_iter().next()).or_else(obtain::cached);
     Ok(candidate.map(|Candidate { path, found }| {
         let path = path.canonicalize().unwrap_or(path);
         let version = version(&path).unwrap_or_else(|| "of unknown version".to_owned());
