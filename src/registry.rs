@@ -124,7 +124,8 @@ mod page {
             key: known.key.chars().take(12).collect(),
             made: known.made.clone(),
             seconds: known.seconds,
-            facts: known.facts.iter().map(fact).collect(),
+            // Curves of times are not for a table of facts.
+            facts: known.facts.iter().filter(|(name, _)| name != "epochs").map(fact).collect(),
             log: known.log.clone(),
         }
     }

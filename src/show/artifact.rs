@@ -73,6 +73,9 @@ pub fn artifact(view: &ResultView) -> String {
     text
 }
 
+/// A fact of more characters is cut; `--json` has all of it.
+const LONGEST_FACT: usize = 160;
+
 fn provenance(provenance: &Provenance) -> Vec<[String; 2]> {
     let mut rows = vec![
         ("made", format!("{} to {} ({})", provenance.started, provenance.ended, words::duration(provenance.seconds))),
@@ -85,7 +88,7 @@ fn provenance(provenance: &Provenance) -> Vec<[String; 2]> {
     let mut rows: Vec<[String; 2]> = rows.into_iter().map(|(name, value)| [format!("  {name}"), value]).collect();
     rows.extend(provenance.facts.iter().map(|(name, value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        [format!("  {name}"), value]
+        [format!("  {name}"), words::beginning(&value, LONGEST_FACT)]
     }));
     rows
 }

@@ -99,9 +99,22 @@ pub fn adoption(adoption: &Adoption) -> String {
     format!("made by earlier code (key {earlier}…), kept on {}{because}", adoption.at)
 }
 
+/// The first `longest` characters of `text`, with a sign where there are more.
+pub(crate) fn beginning(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!([beginning("äöü", 2), beginning("äöü", 3)], ["äö…", "äöü"]);
+    }
 
     #[test]
     fn durations_read_well() {

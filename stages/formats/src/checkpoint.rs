@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use planish_contract::{Failure, Folder};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use crate::{NamedTensor, SCHEMA, check_schema, read_json, read_json_lines, read_tensors, write_json, write_json_lines, write_tensors};
+use crate::{
+    HistoryRecord, NamedTensor, check_schema, read_json, read_json_lines, read_tensors, write_json, write_json_lines, write_tensors,
+};
 
 /// The file of the weights and running statistics.
 pub const WEIGHTS: &str = "weights.safetensors";
@@ -18,42 +20,6 @@ pub const WEIGHTS: &str = "weights.safetensors";
 pub const NETWORK: &str = "network.json";
 /// The file of the training curves.
 pub const HISTORY: &str = "history.jsonl";
-
-/// What validation measured after an epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Validation {
-    /// The share of validation images classified correctly, in `[0,1]`.
-    pub accuracy: f64,
-    /// Their mean cross-entropy, in nats.
-    pub loss: f64,
-    /// The share still classified correctly under the validation attack, in `[0,1]`, where there was one.
-    pub robust_accuracy: Option<f64>,
-}
-
-/// One epoch of training. Times are provenance, so they are not here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HistoryRecord {
-    /// The version of this schema: [`SCHEMA`].
-    pub schema: u32,
-    /// The epoch, from 1.
-    pub epoch: u32,
-    /// Optimiser steps taken up to the end of the epoch.
-    pub step: u64,
-    /// The learning rate of the last step.
-    pub learning_rate: f64,
-    /// The radius of the training perturbation in the last step, in the unit of the images.
-    pub eps: f64,
-    /// The mean over the epoch of the loss and of each of its terms, by name.
-    pub terms: BTreeMap<String, f64>,
-    /// The share of training images classified correctly while they were trained on, in `[0,1]`.
-    pub train_accuracy: f64,
-    /// What validation measured, in epochs that have one.
-    pub validation: Option<Validation>,
-    /// Forward-and-backward passes per training image in this epoch.
-    pub gradients_per_image: u64,
-}
 
 /// The files of a checkpoint, each read on demand.
 #[derive(Clone, Debug)]
@@ -111,28 +77,10 @@ impl CheckpointFiles {
     }
 }
 
-impl HistoryRecord {
-    /// A record of `epoch` with nothing measured yet.
-    #[must_use]
-    pub fn new(epoch: u32) -> Self {
-        HistoryRecord {
-            schema: SCHEMA,
-            epoch,
-            step: 0,
-            learning_rate: 0.0,
-            eps: 0.0,
-            terms: BTreeMap::new(),
-            train_accuracy: 0.0,
-            validation: None,
-            gradients_per_image: 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Values;
+    use crate::{Validation, Values};
 
     #[test]
     fn a_checkpoint_reads_back_and_misses_are_named() {

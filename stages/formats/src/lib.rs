@@ -8,6 +8,7 @@ pub mod adversarial;
 pub mod checkpoint;
 pub mod data_set;
 pub mod evidence;
+pub mod history;
 pub mod json;
 pub mod kinds;
 pub mod mapped;
@@ -23,11 +24,12 @@ mod atomic;
 mod table;
 
 pub use adversarial::{Adversarial, AdversarialWriter};
-pub use checkpoint::{CheckpointFiles, HISTORY, HistoryRecord, NETWORK, Validation, WEIGHTS};
+pub use checkpoint::{CheckpointFiles, HISTORY, NETWORK, WEIGHTS};
 pub use data_set::{DataSet, DataSetInfo, Source, Split, SplitName, write_data_set};
 pub use evidence::{
     AttackSummary, BrokenBy, EVIDENCE_SCHEMA, Evidence, EvidenceHeader, ImageEvidence, Nearest, Targeted, write_entries, write_evidence,
 };
+pub use history::{Event, EventKind, HistoryRecord, Probed, Validation};
 pub use json::{read_json, read_json_lines, write_json, write_json_lines};
 pub use mapped::Mapped;
 pub use masking::{MaskingCheck, MaskingReport, Verdict};

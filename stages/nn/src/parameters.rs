@@ -60,6 +60,16 @@ impl Parameters {
         self.map(|value| value.without_autodiff().autodiff())
     }
 
+    /// `(1 − share)·self + share·other`, tensor by tensor; plain tensors of the same network.
+    #[must_use]
+    pub fn blend(&self, other: &Parameters, share: f64) -> Parameters {
+        let entries = self.entries.iter().zip(&other.entries).map(|(here, there)| {
+            let value = here.value.clone().mul_scalar(1.0 - share) + there.value.clone().mul_scalar(share);
+            Parameter { spec: here.spec.clone(), value }
+        });
+        Parameters { entries: entries.collect() }
+    }
+
     /// Takes the gradients of these leaves (made by [`Parameters::tracked`]); `None` where the loss did not depend on one.
     pub fn gradients(&self, gradients: &mut Gradients) -> Vec<Option<Tensor<1>>> {
         self.entries.iter().map(|p| p.value.grad_remove(gradients)).collect()

@@ -37,6 +37,30 @@ impl Statistics {
         Statistics { layers: self.layers.iter().zip(&batch.layers).map(blend).collect() }
     }
 
+    /// The statistics of a batch that was computed in `parts`, each with its share of the batch's images (they sum to one): the mean of
+    /// the means, and the mean of the variances plus the variance of the means. Detached; `None` when there is no part.
+    #[must_use]
+    pub fn pooled(parts: &[(f64, &Statistics)]) -> Option<Statistics> {
+        let [(_, first), rest @ ..] = parts else { return None };
+        if rest.is_empty() {
+            return Some(first.detach());
+        }
+        let sum = |layer: usize, what: &dyn Fn(Tensor<2>) -> Tensor<2>| {
+            let weighted = parts.iter().filter_map(|(share, part)| {
+                let values = part.layers.get(layer)?.clone().without_autodiff();
+                Some(what(values).mul_scalar(*share))
+            });
+            weighted.reduce(|sum, next| sum + next)
+        };
+        let pool = |layer: usize| {
+            let mean = sum(layer, &|part| part.narrow(0, 0, 1))?;
+            let square = sum(layer, &|part| part.clone().narrow(0, 1, 1) + part.narrow(0, 0, 1).powi_scalar(2))?;
+            let variance = (square - mean.clone().powi_scalar(2)).clamp_min(0.0);
+            Some(Tensor::cat(vec![mean, variance], 0))
+        };
+        Some(Statistics { layers: (0..first.layers.len()).filter_map(pool).collect() })
+    }
+
     /// The same numbers as constants.
     #[must_use]
     pub fn detach(&self) -> Statistics {
@@ -90,5 +114,29 @@ impl Statistics {
             layers.push(Tensor::from_data(TensorData::new(values, [2, norm.channels]), device));
         }
         Ok(Statistics { layers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One layer of one channel.
+    fn of(values: &[f32]) -> Statistics {
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / values.len() as f32;
+        Statistics { layers: vec![Tensor::from_data(TensorData::new(vec![mean, variance], [2, 1]), &Device::flex())] }
+    }
+
+    #[test]
+    fn pooled_statistics_are_those_of_all_images() {
+        let (a, b, all) = (of(&[1.0, 2.0, 6.0]), of(&[-3.0]), of(&[1.0, 2.0, 6.0, -3.0]));
+        let pooled = Statistics::pooled(&[(0.75, &a), (0.25, &b)]).unwrap();
+        let numbers = |s: &Statistics| s.layers[0].try_to_vec_as::<f32>().unwrap();
+        for (pooled, all) in numbers(&pooled).iter().zip(numbers(&all)) {
+            assert!((pooled - all).abs() < 1e-5, "{pooled} instead of {all}");
+        }
+        assert_eq!(numbers(&Statistics::pooled(&[(1.0, &a)]).unwrap()), numbers(&a));
+        assert!(Statistics::pooled(&[]).is_none());
     }
 }

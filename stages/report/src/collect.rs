@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use planish_contract::{Context, Coordinates, Failure, Gathered};
+use planish_formats::HistoryRecord;
 use planish_formats::MaskingReport;
-use planish_formats::checkpoint::HistoryRecord;
 use planish_formats::evidence::{EvidenceHeader, ImageEvidence};
 
 use crate::marks;

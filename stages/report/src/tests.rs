@@ -65,15 +65,12 @@ fn training(root: &Path, method: &str, gradients: u64) -> Gathered {
     let directory = root.join(format!("training-{method}"));
     std::fs::create_dir_all(&directory).unwrap();
     let record = HistoryRecord {
-        schema: planish_formats::SCHEMA,
-        epoch: 1,
         step: 10,
         learning_rate: 0.1,
         eps: 0.1,
-        terms: BTreeMap::new(),
         train_accuracy: 0.5,
-        validation: None,
         gradients_per_image: gradients,
+        ..HistoryRecord::new(1)
     };
     planish_formats::write_json_lines(&directory.join(planish_formats::HISTORY), [&record]).unwrap();
     Gathered { coordinates: coordinates(&[("method", method), ("seed", "0")]), folder: Some(Folder::open(&directory).unwrap()) }

@@ -1,5 +1,7 @@
 //! Training batches: which images, in which order, changed how.
 
+use std::borrow::Cow;
+
 use planish_formats::Split;
 use planish_nn::Stream;
 
@@ -27,6 +29,23 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
+    }
+
+    /// The images in `parts` parts (at least one) of sizes that differ by one at most, in their order.
+    #[must_use]
+    pub fn parts(&self, parts: usize) -> Cow<'_, [Batch]> {
+        let (n, size) = (self.len(), self.images.len() / self.len().max(1));
+        let parts = parts.clamp(1, n.max(1));
+        if parts == 1 {
+            return Cow::Borrowed(std::slice::from_ref(self));
+        }
+        let bounds = (0..parts).map(|part| part * n / parts..(part + 1) * n / parts);
+        let of = |range: std::ops::Range<usize>| Batch {
+            images: self.images.get(range.start * size..range.end * size).unwrap_or_default().to_vec(),
+            labels: self.labels.get(range.clone()).unwrap_or_default().to_vec(),
+            ids: self.ids.get(range).unwrap_or_default().to_vec(),
+        };
+        bounds.map(of).collect()
     }
 }
 
@@ -125,6 +144,17 @@ mod tests {
         assert_eq!(ids(1, 1), ids(1, 1));
         assert_ne!(ids(1, 1), ids(1, 2));
         assert_ne!(ids(1, 1), ids(2, 1));
+    }
+
+    #[test]
+    fn parts_are_the_batch_in_pieces() {
+        let split = split(7);
+        let batch = Batches::new(&split, Augmentation { flip: false, crop: 0 }, 1, 7).epoch(1).next().unwrap();
+        let parts = batch.parts(3);
+        assert_eq!(parts.iter().map(Batch::len).collect::<Vec<_>>(), [2, 2, 3]);
+        assert_eq!(parts.iter().flat_map(|part| part.ids.clone()).collect::<Vec<_>>(), batch.ids);
+        assert_eq!(parts.iter().flat_map(|part| part.images.clone()).collect::<Vec<_>>(), batch.images);
+        assert_eq!(batch.parts(1)[0].images, batch.images);
     }
 
     #[test]

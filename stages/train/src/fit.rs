@@ -3,17 +3,20 @@
 use std::time::Instant;
 
 use planish_contract::{Context, Failure, Progress};
-use planish_formats::{HistoryRecord, Split};
-use planish_nn::{Ball, Device, Network};
+use planish_formats::{Event, EventKind, HistoryRecord, Probed, Split, Validation};
+use planish_nn::{Ball, Device, Network, NetworkConfig};
 
+use crate::ahead::ahead;
 use crate::batches::{Batch, Batches};
 use crate::clock::Clock;
-use crate::objective::{Objective, Step, evaluate};
+use crate::diverged::Wreck;
 use crate::parameters::Parameters;
+use crate::probe::Prober;
 use crate::selection::Validator;
 use crate::slots::Slots;
 use crate::state::State;
-use crate::totals::{Place, Totals};
+use crate::totals::Totals;
+use crate::words::{describe, progress_text};
 
 /// A training: everything that stays the same from step to step.
 pub(crate) struct Fit<'a> {
@@ -21,6 +24,8 @@ pub(crate) struct Fit<'a> {
     pub(crate) parameters: &'a Parameters,
     /// The network.
     pub(crate) network: &'a Network,
+    /// What it is.
+    pub(crate) config: &'a NetworkConfig,
     /// The training split; at least one image.
     pub(crate) train: &'a Split,
     /// The validation split; at least one image.
@@ -31,6 +36,14 @@ pub(crate) struct Fit<'a> {
     pub(crate) context: &'a Context<'a>,
     /// After how many epochs the state is kept.
     pub(crate) checkpoint_interval: u32,
+}
+
+/// An epoch under way.
+struct Epoch {
+    number: u32,
+    totals: Totals,
+    probes: Vec<Probed>,
+    events: Vec<Event>,
 }
 
 impl<'a> Fit<'a> {
@@ -47,6 +60,7 @@ impl<'a> Fit<'a> {
             }
             self.context.host.log(&describe(&record));
             state.progress.history.push(record);
+            clock.ended(&mut state.progress.times);
             if state.progress.epoch.is_multiple_of(self.checkpoint_interval) || state.progress.epoch == self.parameters.epochs {
                 slots.keep(state)?;
             }
@@ -58,61 +72,85 @@ impl<'a> Fit<'a> {
         Batches::new(self.train, self.parameters.augmentation, self.parameters.seed, self.parameters.batch_size)
     }
 
+    /// Steps of the whole training.
+    fn total(&self) -> u64 {
+        self.batches().per_epoch() * u64::from(self.parameters.epochs)
+    }
+
     fn epoch(&self, state: &mut State, clock: &mut Clock) -> Result<HistoryRecord, Failure> {
-        let epoch = state.progress.epoch + 1;
-        let mut totals = Totals::default();
-        for batch in self.batches().epoch(epoch) {
-            self.context.check_stopped()?;
-            let since = Instant::now();
-            self.step(state, &batch, epoch, &mut totals)?;
-            clock.trained(since, batch.len());
-            self.show(state, epoch, &totals, clock);
+        let number = state.progress.epoch + 1;
+        let mut epoch = Epoch { number, totals: Totals::default(), probes: Vec::new(), events: Vec::new() };
+        if state.progress.step == 0 {
+            self.probe(state, &mut epoch, clock)?;
         }
+        std::thread::scope(|scope| {
+            let mut batches = ahead(scope, self.batches().epoch(number));
+            loop {
+                let since = Instant::now();
+                let Some(batch) = batches.next() else { return Ok(()) };
+                clock.waited(since);
+                self.context.check_stopped()?;
+                let since = Instant::now();
+                self.step(state, &batch, number, &mut epoch.totals).map_err(|failure| self.keep(failure, state, &epoch, &batch))?;
+                clock.trained(since, batch.len());
+                self.probe(state, &mut epoch, clock)?;
+                self.show(state, &epoch, clock);
+            }
+        })?;
+        let validation = self.validate(state, &epoch, clock)?;
+        Ok(HistoryRecord { validation, ..self.record(state, &epoch) })
+    }
+
+    /// The epoch so far, not validated.
+    fn record(&self, state: &State, epoch: &Epoch) -> HistoryRecord {
         let last = state.progress.step.saturating_sub(1);
-        let validation = self.validate(state, epoch, clock)?;
-        Ok(HistoryRecord {
-            schema: planish_formats::SCHEMA,
-            epoch,
+        HistoryRecord {
             step: state.progress.step,
             learning_rate: self.rate(last),
             eps: self.eps(last),
-            terms: totals.means(),
-            train_accuracy: totals.accuracy(),
-            validation,
-            gradients_per_image: self.gradients_per_image(epoch),
-        })
+            terms: epoch.totals.means(),
+            train_accuracy: epoch.totals.accuracy(),
+            gradients_per_image: self.gradients_per_image(epoch.number),
+            probes: epoch.probes.clone(),
+            events: epoch.events.clone(),
+            ..HistoryRecord::new(epoch.number)
+        }
     }
 
-    fn step(&self, state: &mut State, batch: &Batch, epoch: u32, totals: &mut Totals) -> Result<(), Failure> {
-        let place = Step {
+    /// A divergence with what stays of it; other failures as they are.
+    fn keep(&self, failure: Failure, state: &State, epoch: &Epoch, batch: &Batch) -> Failure {
+        let Failure::Diverged(message) = failure else { return failure };
+        let record = self.record(state, epoch);
+        Wreck { folder: &self.context.checkpoints, config: self.config, state, record }.keep(&message, batch)
+    }
+
+    fn probe(&self, state: &State, epoch: &mut Epoch, clock: &mut Clock) -> Result<(), Failure> {
+        let step = state.progress.step;
+        let Some(probe) = self.parameters.probe.as_ref().filter(|probe| probe.due(step, self.total())) else { return Ok(()) };
+        let since = Instant::now();
+        let prober = Prober {
+            probe,
+            split: self.validation,
             network: self.network,
-            tracked: &state.weights.tracked(),
-            frozen: &state.weights.constant_on_autodiff(),
-            running: &state.running,
-            batch,
-            ball: Ball::new(self.parameters.threat.norm, self.eps(state.progress.step)),
+            ball: self.full_ball(),
             seed: self.parameters.seed,
-            epoch,
+            batch_size: self.parameters.batch_size,
             device: self.device,
         };
-        let objective: &dyn Objective = &*self.parameters.objective;
-        let perturbed = objective.search(&place)?;
-        let (evaluation, gradients) = match &self.parameters.weight_perturbation {
-            Some(perturbation) if perturbation.active(epoch) => perturbation.evaluate(objective, &place, &perturbed)?,
-            _ => evaluate(objective, &place, &perturbed)?,
-        };
-        totals.add(&evaluation, batch, Place { epoch, step: state.progress.step + 1 })?;
-        let rate = self.rate(state.progress.step);
-        (state.weights, state.velocity) = self.parameters.optimizer.step(&state.weights, &state.velocity, gradients, rate);
-        for batch_statistics in &evaluation.updates {
-            state.running = state.running.blend(batch_statistics, self.parameters.statistics_momentum);
+        let now = prober.measure(step, &state.weights, &state.running)?;
+        clock.validated(since);
+        let before: Vec<Probed> = state.progress.history.iter().flat_map(|record| &record.probes).chain(&epoch.probes).cloned().collect();
+        if let Some(detail) = probe.first_sign(&before, &now, self.config.classes.len()) {
+            self.context.host.log(&format!("catastrophic overfitting at step {step}: {detail}"));
+            epoch.events.push(Event { step, kind: EventKind::CatastrophicOverfitting, detail });
         }
-        state.progress.step += 1;
+        epoch.probes.push(now);
         Ok(())
     }
 
-    fn validate(&self, state: &State, epoch: u32, clock: &mut Clock) -> Result<Option<planish_formats::Validation>, Failure> {
-        if !epoch.is_multiple_of(self.parameters.selection.every) && epoch != self.parameters.epochs {
+    fn validate(&self, state: &State, epoch: &Epoch, clock: &mut Clock) -> Result<Option<Validation>, Failure> {
+        let number = epoch.number;
+        if !number.is_multiple_of(self.parameters.selection.every) && number != self.parameters.epochs {
             return Ok(None);
         }
         let since = Instant::now();
@@ -120,17 +158,23 @@ impl<'a> Fit<'a> {
             selection: &self.parameters.selection,
             split: self.validation,
             network: self.network,
-            ball: Ball::new(self.parameters.threat.norm, self.parameters.threat.eps.value()),
+            ball: self.full_ball(),
             seed: self.parameters.seed,
             batch_size: self.parameters.batch_size,
             device: self.device,
         };
-        let measured = validator.measure(&state.weights, &state.running)?;
+        let (weights, running) = state.judged();
+        let measured = validator.measure(weights, running)?;
         clock.validated(since);
         if !measured.loss.is_finite() {
-            return Err(Failure::Diverged(format!("the training diverged: after epoch {epoch} the validation loss is {}", measured.loss)));
+            let message = format!("the training diverged: after epoch {number} the validation loss is {}", measured.loss);
+            return Err(self.keep(Failure::Diverged(message), state, epoch, &Batch::default()));
         }
         Ok(Some(measured))
+    }
+
+    fn full_ball(&self) -> Ball {
+        Ball::new(self.parameters.threat.norm, self.parameters.threat.eps.value())
     }
 
     fn gradients_per_image(&self, epoch: u32) -> u64 {
@@ -140,39 +184,20 @@ impl<'a> Fit<'a> {
     }
 
     /// The learning rate of step `step` (from 0).
-    fn rate(&self, step: u64) -> f64 {
-        let per_epoch = self.batches().per_epoch();
-        let total = per_epoch * u64::from(self.parameters.epochs);
-        self.parameters.optimizer.learning_rate * self.parameters.schedule.factor(step, total, per_epoch)
+    pub(crate) fn rate(&self, step: u64) -> f64 {
+        self.parameters.optimizer.learning_rate * self.parameters.schedule.factor(step, self.total(), self.batches().per_epoch())
     }
 
     /// The radius of step `step` (from 0).
-    fn eps(&self, step: u64) -> f64 {
+    pub(crate) fn eps(&self, step: u64) -> f64 {
         self.parameters.threat.eps.value() * self.parameters.warmup.factor(step, self.batches().per_epoch())
     }
 
-    fn show(&self, state: &State, epoch: u32, totals: &Totals, clock: &Clock) {
-        let batches = self.batches();
-        let total = batches.per_epoch() * u64::from(self.parameters.epochs);
+    fn show(&self, state: &State, epoch: &Epoch, clock: &Clock) {
+        let (batches, total) = (self.batches(), self.total());
         let images_left = (total.saturating_sub(state.progress.step)) * batches.images_per_epoch() / batches.per_epoch().max(1);
-        let text = format!(
-            "epoch {epoch}/{}, loss {:.4}, accuracy {:.1} %, {:.0} images/s, {:.0} s left",
-            self.parameters.epochs,
-            totals.loss(),
-            100.0 * totals.accuracy(),
-            clock.images_per_second(),
-            clock.seconds_left(images_left)
-        );
+        let place = format!("epoch {}/{}", epoch.number, self.parameters.epochs);
+        let text = progress_text(&place, &epoch.totals, (clock.images_per_second(), clock.seconds_left(images_left)));
         self.context.host.progress(Progress { done: state.progress.step, total, text });
     }
-}
-
-/// One line for the log.
-fn describe(record: &HistoryRecord) -> String {
-    let terms: Vec<String> = record.terms.iter().map(|(name, mean)| format!("{name} {mean:.4}")).collect();
-    let validation = record.validation.as_ref().map_or_else(String::new, |measured| {
-        let robust = measured.robust_accuracy.map_or_else(String::new, |accuracy| format!(", robust {:.1} %", 100.0 * accuracy));
-        format!("; validation: accuracy {:.1} %{robust}, loss {:.4}", 100.0 * measured.accuracy, measured.loss)
-    });
-    format!("epoch {}: accuracy {:.1} %, {}{validation}", record.epoch, 100.0 * record.train_accuracy, terms.join(", "))
 }

@@ -41,4 +41,12 @@ impl<'a> InputGradient<'a> {
         let gradient = x.grad_remove(&mut gradients).ok_or_else(|| Failure::internal("the loss does not depend on the images"))?;
         Ok(Gradients { losses: to_host(losses)?, gradient: to_host(gradient)? })
     }
+
+    /// The logits `[n, classes]` at `images` (`[n, c, h, w]`).
+    #[must_use]
+    pub fn logits(&self, images: &[f32]) -> Tensor<2> {
+        let x = image_tensor(images.to_vec(), self.network.architecture.input, self.device);
+        let layout = Layout::plain(x.dims()[0]);
+        self.network.forward(self.frozen, x, layout, Normalisation::Fixed(&self.statistics)).logits
+    }
 }

@@ -3,24 +3,34 @@
 //! [`TrainStage`] is the stage kind. An objective ([`objective::Objective`]) is one file in `objectives/`; what it needs from a step
 //! is in [`objective::Step`], and the searches for perturbations go through [`ascent::Ascent`].
 
+mod ahead;
 pub mod ascent;
 pub mod augmentation;
+pub mod averaging;
 pub mod batches;
 mod clock;
+mod diverged;
 mod fit;
+pub mod gradients;
 pub mod input_gradient;
+pub mod linearity;
 pub mod objective;
 pub mod objectives;
 mod parameters;
+pub mod probe;
+mod recipe;
+
 pub mod schedule;
 pub mod selection;
 pub mod sgd;
 mod slots;
 mod stage;
 mod state;
+mod step;
 mod totals;
 pub mod warmup;
 pub mod weight_perturbation;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -1,71 +1,84 @@
 //! The parameters of the stage: what a training's result depends on.
 
-use planish_contract::{Fraction, Invalid};
+use std::borrow::Cow;
+
+use planish_contract::Invalid;
 use planish_formats::{Norm, Threat};
 use planish_nn::{AnyNetwork, DeviceName};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::augmentation::Augmentation;
+use crate::averaging::Averaging;
 use crate::objectives::AnyObjective;
+use crate::probe::Probe;
+use crate::recipe::Written;
 use crate::schedule::Schedule;
 use crate::selection::Selection;
 use crate::sgd::Sgd;
 use crate::warmup::Warmup;
 use crate::weight_perturbation::WeightPerturbation;
 
-/// Everything that a training's result depends on. Defaults are those of LLR's released code for CIFAR-10 where it has them.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// Everything that a training's result depends on, with nothing left to fill in; [`Written`] is how it may be written.
+#[derive(Clone, Debug, Serialize)]
 pub struct Parameters {
     /// The network.
     pub network: AnyNetwork,
     /// What is minimised.
     pub objective: AnyObjective,
     /// Keys initial weights, data order, augmentation and random starts.
-    #[serde(default)]
     pub seed: u64,
-    /// How many times the training images are passed (released code: about 128 for 50,000 images).
+    /// How many times the training images are passed.
     pub epochs: u32,
     /// Images in a step.
-    #[serde(default = "default_batch_size")]
     pub batch_size: usize,
+    /// In how many parts a step's images go through the network.
+    pub accumulate: usize,
     /// The descent.
-    #[serde(default)]
     pub optimizer: Sgd,
+    /// The largest norm of all weights' gradients together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
     /// The learning rate over the training.
-    #[serde(default)]
     pub schedule: Schedule,
     /// The perturbations that inner searches and validation may use.
-    #[serde(default = "default_threat")]
     pub threat: Threat,
     /// How the radius of the threat rises at the start.
-    #[serde(default)]
     pub warmup: Warmup,
     /// Random changes of the training images.
-    #[serde(default)]
     pub augmentation: Augmentation,
     /// How the `selected` checkpoint is chosen on the validation split.
-    #[serde(default)]
     pub selection: Selection,
-    /// Adversarial weight perturbation; off unless it is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Averages of the weights over the steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub averaging: Option<Averaging>,
+    /// What is measured on fixed images along the training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// Adversarial weight perturbation.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_perturbation: Option<WeightPerturbation>,
     /// The share of a batch's statistics in the running averages: running ← (1 − m)·running + m·batch.
-    #[serde(default = "default_statistics_momentum")]
     pub statistics_momentum: f64,
 }
 
-fn default_batch_size() -> usize {
-    64
+impl<'de> Deserialize<'de> for Parameters {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let missing = |name| D::Error::custom(format_args!("`{name}` is missing, and no recipe fills it in"));
+        Written::deserialize(deserializer)?.complete().map_err(missing)
+    }
 }
 
-fn default_threat() -> Threat {
-    Threat { norm: Norm::Linf, eps: Fraction(8.0 / 255.0) }
-}
+/// The schema of what may be written.
+impl JsonSchema for Parameters {
+    fn schema_name() -> Cow<'static, str> {
+        Written::schema_name()
+    }
 
-fn default_statistics_momentum() -> f64 {
-    0.1
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
+    }
 }
 
 impl Parameters {
@@ -80,6 +93,13 @@ impl Parameters {
         if self.batch_size == 0 {
             return Err(Invalid::at("batch_size", "0 images are no batch").hint("write at least 1"));
         }
+        if self.accumulate == 0 || self.accumulate > self.batch_size {
+            let message = format!("a batch of {} images can't be cut into {} parts", self.batch_size, self.accumulate);
+            return Err(Invalid::at("accumulate", message).hint("write a number from 1 to batch_size"));
+        }
+        if let Some(norm) = self.clip_norm.filter(|norm| !(*norm > 0.0 && norm.is_finite())) {
+            return Err(Invalid::at("clip_norm", format!("{norm} is not a positive norm")));
+        }
         self.threat.check("threat")?;
         if self.threat.norm != Norm::Linf {
             let message = format!("training searches within linf balls, not {}", self.threat.norm);
@@ -92,6 +112,12 @@ impl Parameters {
         check_network(&self.network)?;
         self.objective.validate(&format!("objective.{}", toml_name(self.objective.member())))?;
         self.optimizer.validate("optimizer")?;
+        if let Some(averaging) = &self.averaging {
+            averaging.validate("averaging", self.epochs)?;
+        }
+        if let Some(probe) = &self.probe {
+            probe.validate("probe")?;
+        }
         if let Some(perturbation) = &self.weight_perturbation {
             perturbation.validate("weight_perturbation")?;
         }
@@ -166,6 +192,9 @@ mod tests {
             r#""objective": {"nominal": {}}, "selection": {"split": "test"}"#,
             r#""objective": {"nominal": {}}, "augmentation": {"crops": 1}"#,
             r#""objective": {"nominal": {}}, "schedule": {"cosine": {"end": 1}}"#,
+            r#""objective": {"nominal": {}}, "averaging": {"rate": 1}"#,
+            r#""objective": {"nominal": {}}, "probe": {"split": "test"}"#,
+            r#""objective": {"nominal": {}}, "recipe": "llr""#,
         ] {
             assert!(with(text).is_err(), "{text}");
         }
@@ -188,6 +217,13 @@ mod tests {
             (r#""objective": {"nominal": {}}, "optimizer": {"momentum": 1.0}"#, "optimizer.momentum"),
             (r#""objective": {"nominal": {}}, "statistics_momentum": 0.0"#, "statistics_momentum"),
             (r#""objective": {"nominal": {}}, "selection": {"every": 0}"#, "selection.every"),
+            (r#""objective": {"nominal": {}}, "accumulate": 65"#, "accumulate"),
+            (r#""objective": {"nominal": {}}, "accumulate": 0"#, "accumulate"),
+            (r#""objective": {"nominal": {}}, "clip_norm": 0.0"#, "clip_norm"),
+            (r#""objective": {"nominal": {}}, "averaging": {"decay": 1.0}"#, "averaging.decay"),
+            (r#""objective": {"nominal": {}}, "averaging": {"after_epoch": 2}"#, "averaging.after_epoch"),
+            (r#""objective": {"nominal": {}}, "probe": {"every": 0}"#, "probe.every"),
+            (r#""objective": {"nominal": {}}, "probe": {"rise": 1.0}"#, "probe.rise"),
         ] {
             let invalid = with(text).and_then(|p| p.validate().map_err(|i| i.path.join("."))).unwrap_err();
             assert_eq!(invalid, place, "{text}");

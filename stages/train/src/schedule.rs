@@ -17,6 +17,27 @@ pub enum Unit {
     Steps,
 }
 
+/// How often a smooth schedule changes the rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// From step to step.
+    #[default]
+    Step,
+    /// From epoch to epoch: all steps of an epoch have one rate, that of as many epochs in place of steps.
+    Epoch,
+}
+
+impl Pace {
+    /// The place in the training and its length, counted so.
+    fn count(self, step: u64, total: u64, per_epoch: u64) -> (u64, u64) {
+        match self {
+            Pace::Step => (step, total),
+            Pace::Epoch => (step / per_epoch.max(1), total.div_ceil(per_epoch.max(1))),
+        }
+    }
+}
+
 /// How the learning rate changes from step to step; `optimizer.learning_rate` is its largest value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -41,6 +62,9 @@ pub enum Schedule {
         /// The share of the rate that is left at the end, in `[0,1]`.
         #[serde(default)]
         floor: f64,
+        /// How often it changes.
+        #[serde(default)]
+        pace: Pace,
     },
     /// Up and down once along two half cosines (Smith and Topin 2018, in the form of `PyTorch`'s `OneCycleLR`).
     OneCycle {
@@ -53,6 +77,9 @@ pub enum Schedule {
         /// The share of the rate at the end, in `[0,1]`.
         #[serde(default = "one_cycle_floor")]
         floor: f64,
+        /// How often it changes.
+        #[serde(default)]
+        pace: Pace,
     },
 }
 
@@ -97,8 +124,12 @@ impl Schedule {
                 let passed = at.iter().filter(|milestone| step as f64 >= **milestone * length).count();
                 factor.powi(i32::try_from(passed).unwrap_or(i32::MAX))
             }
-            Schedule::Cosine { floor } => half_cosine(1.0, *floor, step as f64 / total as f64),
-            Schedule::OneCycle { peak, initial, floor } => {
+            Schedule::Cosine { floor, pace } => {
+                let (step, total) = pace.count(step, total, per_epoch);
+                half_cosine(1.0, *floor, step as f64 / total as f64)
+            }
+            Schedule::OneCycle { peak, initial, floor, pace } => {
+                let (step, total) = pace.count(step, total, per_epoch);
                 let last = (total.max(2) - 1) as f64;
                 let top = (peak * total as f64 - 1.0).clamp(f64::MIN_POSITIVE, last);
                 let step = step as f64;
@@ -130,8 +161,8 @@ impl Schedule {
                     _ => Ok(()),
                 }
             }
-            Schedule::Cosine { floor } => in_unit(*floor, 0.0, &format!("{path}.cosine.floor")),
-            Schedule::OneCycle { peak, initial, floor } => {
+            Schedule::Cosine { floor, .. } => in_unit(*floor, 0.0, &format!("{path}.cosine.floor")),
+            Schedule::OneCycle { peak, initial, floor, .. } => {
                 in_unit(*peak, f64::MIN_POSITIVE, &format!("{path}.one-cycle.peak"))?;
                 in_unit(*initial, f64::MIN_POSITIVE, &format!("{path}.one-cycle.initial"))?;
                 in_unit(*floor, 0.0, &format!("{path}.one-cycle.floor"))
@@ -181,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_cosine_starts_full_and_is_half_in_the_middle() {
-        let schedule = Schedule::Cosine { floor: 0.0 };
+        let schedule = Schedule::Cosine { floor: 0.0, pace: Pace::Step };
         assert!(close(schedule.factor(0, 100, 10), 1.0));
         assert!(close(schedule.factor(50, 100, 10), 0.5));
         assert!(schedule.factor(99, 100, 10) < 0.001);
@@ -190,11 +221,25 @@ mod tests {
     /// Values of `OneCycleLR(max_lr=1, total_steps=10, pct_start=0.3, div_factor=25, final_div_factor=1e4)`.
     #[test]
     fn one_cycle_is_that_of_pytorch() {
-        let schedule = Schedule::OneCycle { peak: 0.3, initial: 0.04, floor: 4e-6 };
+        let schedule = Schedule::OneCycle { peak: 0.3, initial: 0.04, floor: 4e-6, pace: Pace::Step };
         let expected = [0.04, 0.52, 1.0, 0.950_484_632, 0.811_745_654, 0.611_262_022, 0.388_741_978, 0.188_258_346, 0.049_519_368, 4e-6];
         for (step, expected) in expected.into_iter().enumerate() {
             let factor = schedule.factor(step as u64, 10, 5);
             assert!((factor - expected).abs() < 1e-8, "step {step}: {factor}");
+        }
+    }
+
+    /// Values of `CosineAnnealingLR(T_max=4, eta_min=0.1)` and of the one-cycle test above, stepped once an epoch.
+    #[test]
+    fn by_epoch_all_steps_of_an_epoch_have_the_rate_of_its_place() {
+        let cosine = Schedule::Cosine { floor: 0.1, pace: Pace::Epoch };
+        let rates: Vec<f64> = (0..12).map(|step| cosine.factor(step, 12, 3)).collect();
+        for (rates, expected) in rates.chunks(3).zip([1.0, 0.868_198_052, 0.55, 0.231_801_948]) {
+            assert!(rates.iter().all(|rate| (rate - expected).abs() < 1e-8), "{rates:?}");
+        }
+        let cycle = |pace| Schedule::OneCycle { peak: 0.3, initial: 0.04, floor: 4e-6, pace };
+        for step in 0..40 {
+            assert!(close(cycle(Pace::Epoch).factor(step, 40, 4), cycle(Pace::Step).factor(step / 4, 10, 4)));
         }
     }
 
@@ -204,8 +249,8 @@ mod tests {
             Schedule::Piecewise { unit: Unit::Fraction, at: vec![100.0], factor: 0.1 },
             Schedule::Piecewise { unit: Unit::Epochs, at: vec![5.0, 4.0], factor: 0.1 },
             Schedule::Piecewise { unit: Unit::Epochs, at: vec![5.0], factor: 0.0 },
-            Schedule::Cosine { floor: 1.5 },
-            Schedule::OneCycle { peak: 0.0, initial: 0.1, floor: 0.0 },
+            Schedule::Cosine { floor: 1.5, pace: Pace::Step },
+            Schedule::OneCycle { peak: 0.0, initial: 0.1, floor: 0.0, pace: Pace::Step },
         ];
         for schedule in refused {
             assert!(schedule.validate("schedule").is_err(), "{schedule:?}");

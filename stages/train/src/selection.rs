@@ -4,13 +4,13 @@ use burn::tensor::Tensor;
 use planish_contract::{Failure, Invalid};
 use planish_formats::{Split, Validation};
 use planish_nn::loss::{cross_entropy, margin};
-use planish_nn::{Ball, Device, Layout, Network, Normalisation, Parameters, Statistics, StepSize};
+use planish_nn::{Ball, Device, Network, Parameters, Statistics, StepSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, Optimizer, Start, StartKey};
 use crate::input_gradient::InputGradient;
-use crate::objective::{image_tensor, label_tensor, to_host};
+use crate::objective::{label_tensor, to_host};
 
 /// What makes one epoch's weights better than another's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -112,7 +112,7 @@ impl Validator<'_> {
         let (mut right, mut loss) = (0_usize, 0.0);
         for range in self.ranges(self.split.len()) {
             let rows = Rows::of(self.split, range);
-            let logits = self.logits(&frozen, running, rows.images.clone());
+            let logits = network.logits(&rows.images);
             loss +=
                 to_host(cross_entropy(logits.clone(), &label_tensor(rows.labels, self.device)))?.iter().map(|l| f64::from(*l)).sum::<f64>();
             right += correct(logits, rows.labels)?.iter().filter(|right| **right).count();
@@ -121,30 +121,24 @@ impl Validator<'_> {
         let attacked = self.selection.images.min(self.split.len());
         let mut standing = 0_usize;
         for range in self.ranges(attacked) {
-            standing += self.standing(&network, &frozen, running, &Rows::of(self.split, range))?;
+            standing += self.standing(&network, &Rows::of(self.split, range))?;
         }
         let robust_accuracy = (attacked > 0).then(|| standing as f64 / attacked as f64);
         Ok(Validation { accuracy: right as f64 / images, loss: loss / images, robust_accuracy })
     }
 
     /// How many of the rows are right before the attack and at its end.
-    fn standing(&self, network: &InputGradient<'_>, frozen: &Parameters, running: &Statistics, rows: &Rows<'_>) -> Result<usize, Failure> {
+    fn standing(&self, network: &InputGradient<'_>, rows: &Rows<'_>) -> Result<usize, Failure> {
         let key = StartKey { seed: self.seed, purpose: "validation start", epoch: 0 };
         let start = Start::Uniform.images(&rows.images, rows.ids, &self.ball, &key);
         let labels = label_tensor(rows.labels, self.device);
-        let attacked = self.selection.ascent().climb(&self.ball, (&rows.images, rows.ids.len()), start, &mut |images| {
-            Ok(network.at(images, &|logits| margin(logits, &labels))?.gradient)
-        })?;
-        let before = correct(self.logits(frozen, running, rows.images.clone()), rows.labels)?;
-        let after = correct(self.logits(frozen, running, attacked), rows.labels)?;
+        let attacked = self
+            .selection
+            .ascent()
+            .climb(&self.ball, rows.original(), start, &mut |images| Ok(network.at(images, &|logits| margin(logits, &labels))?.gradient))?;
+        let before = correct(network.logits(&rows.images), rows.labels)?;
+        let after = correct(network.logits(&attacked), rows.labels)?;
         Ok(before.iter().zip(&after).filter(|(before, after)| **before && **after).count())
-    }
-
-    fn logits(&self, frozen: &Parameters, running: &Statistics, images: Vec<f32>) -> Tensor<2> {
-        let statistics = running.on_autodiff();
-        let x = image_tensor(images, self.network.architecture.input, self.device);
-        let layout = Layout::plain(x.dims()[0]);
-        self.network.forward(frozen, x, layout, Normalisation::Fixed(&statistics)).logits
     }
 
     fn ranges(&self, images: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
@@ -153,18 +147,27 @@ impl Validator<'_> {
     }
 }
 
-/// Some images of the split.
-struct Rows<'a> {
-    images: Vec<f32>,
-    labels: &'a [u32],
-    ids: &'a [u32],
+/// Some images of a split.
+pub(crate) struct Rows<'a> {
+    /// `[n, c, h, w]`, in `[0,1]`.
+    pub(crate) images: Vec<f32>,
+    /// The true classes, `[n]`.
+    pub(crate) labels: &'a [u32],
+    /// The images' indices in the official split, `[n]`.
+    pub(crate) ids: &'a [u32],
 }
 
 impl<'a> Rows<'a> {
-    fn of(split: &'a Split, range: std::ops::Range<usize>) -> Self {
+    /// The images of `range`, which lies within `split`.
+    pub(crate) fn of(split: &'a Split, range: std::ops::Range<usize>) -> Self {
         let labels = split.labels.get(range.clone()).unwrap_or_default();
         let ids = split.ids.get(range.clone()).unwrap_or_default();
         Rows { images: split.pixels(range), labels, ids }
+    }
+
+    /// The images and how many there are.
+    pub(crate) fn original(&self) -> (&[f32], usize) {
+        (&self.images, self.ids.len())
     }
 }
 

@@ -12,13 +12,14 @@ use crate::state::State;
 
 /// Trains a classifier on the training split of its input `data`.
 ///
-/// Output `last` (the default) is the network after the last epoch, `selected` the one that the validation split prefers. The test
-/// split is never opened.
+/// Output `last` (the default) is the network after the last epoch, `selected` the one that the validation split prefers, `averaged` the average
+/// after the last epoch where there is one. The test split is never opened.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainStage;
 
 const LAST: &str = "last";
 const SELECTED: &str = "selected";
+const AVERAGED: &str = "averaged";
 
 impl Stage for TrainStage {
     type Parameters = Parameters;
@@ -27,8 +28,12 @@ impl Stage for TrainStage {
     const NAME: &'static str = "train";
     const PACKAGE: &'static str = env!("CARGO_PKG_NAME");
 
-    fn interface(_: &Parameters) -> Interface {
-        Interface::of(&[("data", kinds::DATA_SET, Arity::One)], &[(LAST, kinds::CHECKPOINT), (SELECTED, kinds::CHECKPOINT)])
+    fn interface(parameters: &Parameters) -> Interface {
+        let mut outputs = vec![(LAST, kinds::CHECKPOINT), (SELECTED, kinds::CHECKPOINT)];
+        if parameters.averaging.is_some() {
+            outputs.push((AVERAGED, kinds::CHECKPOINT));
+        }
+        Interface::of(&[("data", kinds::DATA_SET, Arity::One)], &outputs)
     }
 
     fn validate(parameters: &Parameters) -> Result<(), Invalid> {
@@ -51,10 +56,11 @@ impl Stage for TrainStage {
         let identity = identity(parameters, &data.info, &device)?;
         let mut slots = Slots::open(&context.checkpoints, &identity, &network.architecture);
         let mut state = begin(&mut slots, &network, parameters.seed, &device, context);
-        let mut clock = Clock::new();
+        let mut clock = Clock::after(&state.progress.times);
         let fit = Fit {
             parameters,
             network: &network,
+            config: &config,
             train: &train,
             validation: &validation,
             device: &device.clone().autodiff(),
@@ -65,6 +71,7 @@ impl Stage for TrainStage {
         context.host.provenance("device", describe(&device).into());
         context.host.provenance("threads", threads.into());
         context.host.provenance("throughput", clock.facts());
+        context.host.provenance("epochs", state.progress.times.facts());
         write_outputs(context, &config, &state)
     }
 }
@@ -126,6 +133,9 @@ fn write_outputs(context: &Context, config: &NetworkConfig, state: &State) -> Re
         context.declare_member(output, config.member())
     };
     write(LAST, &state.weights, &state.running, history.len())?;
+    if let Some(average) = &state.average {
+        write(AVERAGED, &average.weights, &average.running, history.len())?;
+    }
     let (Some(choice), Some(selected)) = (state.progress.selected, &state.selected) else {
         return Err(Failure::internal("no epoch was validated"));
     };

@@ -5,6 +5,8 @@ use planish_formats::{HistoryRecord, NamedTensor};
 use planish_nn::{Architecture, Device, Parameters, Statistics};
 use serde::{Deserialize, Serialize};
 
+use crate::averaging::Average;
+use crate::clock::Times;
 use crate::sgd::at_rest;
 
 /// All that the next epoch depends on, besides the parameters and the data.
@@ -18,8 +20,10 @@ pub(crate) struct State {
     pub(crate) velocity: Parameters,
     /// The running statistics.
     pub(crate) running: Statistics,
+    /// The average of the weights, once there is one.
+    pub(crate) average: Option<Average>,
     /// The best weights so far.
-    pub(crate) selected: Option<Selected>,
+    pub(crate) selected: Option<Average>,
 }
 
 /// The numbers of a [`State`].
@@ -34,6 +38,10 @@ pub(crate) struct Progress {
     pub(crate) history: Vec<HistoryRecord>,
     /// When the best weights so far were reached.
     pub(crate) selected: Option<Choice>,
+    /// Steps that the average has taken up.
+    pub(crate) averaged: u64,
+    /// When each epoch ended and how quickly it went: for the provenance, never for results.
+    pub(crate) times: Times,
 }
 
 /// The epoch that is selected so far.
@@ -46,19 +54,11 @@ pub(crate) struct Choice {
     pub(crate) score: f64,
 }
 
-/// The weights and statistics of the selected epoch.
-#[derive(Clone, Debug)]
-pub(crate) struct Selected {
-    /// The weights.
-    pub(crate) weights: Parameters,
-    /// The running statistics.
-    pub(crate) running: Statistics,
-}
-
 /// What a group of stored tensors is; a prefix of their names.
 const WEIGHTS: &str = "weights/";
 const VELOCITY: &str = "velocity/";
 const SELECTED: &str = "selected/";
+const AVERAGE: &str = "average/";
 
 impl State {
     /// A training that has not begun: initial weights keyed by `seed`.
@@ -67,14 +67,20 @@ impl State {
         let weights = Parameters::initialise(architecture, seed, device).untracked();
         let velocity = at_rest(&weights);
         let running = Statistics::initial(architecture, device).detach();
-        State { progress: Progress::default(), weights, velocity, running, selected: None }
+        State { progress: Progress::default(), weights, velocity, running, average: None, selected: None }
     }
 
-    /// Takes the current weights as the selected ones if `score` is better than any before.
+    /// The network that is validated and may be selected: the average, where there is one.
+    pub(crate) fn judged(&self) -> (&Parameters, &Statistics) {
+        self.average.as_ref().map_or((&self.weights, &self.running), |average| (&average.weights, &average.running))
+    }
+
+    /// Takes the current network as the selected one if `score` is better than any before.
     pub(crate) fn consider(&mut self, score: f64) {
         if self.progress.selected.is_none_or(|best| score > best.score) {
             self.progress.selected = Some(Choice { epoch: self.progress.epoch, score });
-            self.selected = Some(Selected { weights: self.weights.clone(), running: self.running.clone() });
+            let (weights, running) = self.judged();
+            self.selected = Some(Average { weights: weights.clone(), running: running.clone() });
         }
     }
 
@@ -86,9 +92,10 @@ impl State {
         let mut tensors: Vec<NamedTensor> = under(WEIGHTS, self.weights.to_tensors()?).collect();
         tensors.extend(under(WEIGHTS, self.running.to_tensors(architecture)?));
         tensors.extend(under(VELOCITY, self.velocity.to_tensors()?));
-        if let Some(selected) = &self.selected {
-            tensors.extend(under(SELECTED, selected.weights.to_tensors()?));
-            tensors.extend(under(SELECTED, selected.running.to_tensors(architecture)?));
+        for (prefix, network) in [(SELECTED, &self.selected), (AVERAGE, &self.average)] {
+            let Some(network) = network else { continue };
+            tensors.extend(under(prefix, network.weights.to_tensors()?));
+            tensors.extend(under(prefix, network.running.to_tensors(architecture)?));
         }
         Ok(tensors)
     }
@@ -105,11 +112,18 @@ impl State {
     ) -> Result<Self, Failure> {
         let parameters = |prefix| Parameters::from_tensors(architecture, &of(prefix, tensors), device).map(|p| p.untracked());
         let statistics = |prefix| Statistics::from_tensors(architecture, &of(prefix, tensors), device).map(|s| s.detach());
-        let selected = match progress.selected {
-            Some(_) => Some(Selected { weights: parameters(SELECTED)?, running: statistics(SELECTED)? }),
-            None => None,
+        let network = |there: bool, prefix| {
+            let read = || Ok(Average { weights: parameters(prefix)?, running: statistics(prefix)? });
+            there.then(read).transpose()
         };
-        Ok(State { progress, weights: parameters(WEIGHTS)?, velocity: parameters(VELOCITY)?, running: statistics(WEIGHTS)?, selected })
+        Ok(State {
+            weights: parameters(WEIGHTS)?,
+            velocity: parameters(VELOCITY)?,
+            running: statistics(WEIGHTS)?,
+            average: network(progress.averaged > 0, AVERAGE)?,
+            selected: network(progress.selected.is_some(), SELECTED)?,
+            progress,
+        })
     }
 }
 

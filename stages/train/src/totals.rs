@@ -33,17 +33,33 @@ impl Totals {
     pub(crate) fn add(&mut self, evaluation: &Evaluation, batch: &Batch, place: Place) -> Result<(), Failure> {
         let loss = to_host(evaluation.loss.clone())?.first().copied().unwrap_or(f32::NAN);
         let mut wrong = vec![false; batch.len()];
+        let mut sums = Vec::with_capacity(evaluation.terms.len());
         for (name, values) in &evaluation.terms {
             let values = to_host(values.clone())?;
             wrong.iter_mut().zip(&values).for_each(|(wrong, value)| *wrong |= !value.is_finite());
-            *self.sums.entry((*name).to_owned()).or_default() += values.iter().map(|value| f64::from(*value)).sum::<f64>();
+            sums.push((*name, values.iter().map(|value| f64::from(*value)).sum::<f64>()));
         }
         if !loss.is_finite() || wrong.contains(&true) {
-            return Err(Failure::Diverged(divergence(batch, &wrong, place)));
+            return Err(Failure::Diverged(divergence("loss", batch, &wrong, place)));
+        }
+        for (name, sum) in sums {
+            *self.sums.entry(name.to_owned()).or_default() += sum;
         }
         *self.sums.entry("loss".to_owned()).or_default() += f64::from(loss) * batch.len() as f64;
         self.right += correct(evaluation.logits.clone(), &batch.labels)?.iter().filter(|right| **right).count() as u64;
         self.images += batch.len() as u64;
+        Ok(())
+    }
+
+    /// Counts the norm of a step's gradients, as the term `gradient-norm`.
+    ///
+    /// # Errors
+    /// [`Failure::Diverged`] when it is not finite.
+    pub(crate) fn add_norm(&mut self, norm: f64, batch: &Batch, place: Place) -> Result<(), Failure> {
+        if !norm.is_finite() {
+            return Err(Failure::Diverged(divergence("gradient", batch, &[], place)));
+        }
+        *self.sums.entry("gradient-norm".to_owned()).or_default() += norm * batch.len() as f64;
         Ok(())
     }
 
@@ -58,23 +74,18 @@ impl Totals {
     pub(crate) fn accuracy(&self) -> f64 {
         self.right as f64 / self.images.max(1) as f64
     }
-
-    /// The mean loss so far.
-    #[must_use]
-    pub(crate) fn loss(&self) -> f64 {
-        self.sums.get("loss").map_or(0.0, |sum| sum / self.images.max(1) as f64)
-    }
 }
 
-/// A message about a loss that is not finite; the images are those marked, or all when none is.
-fn divergence(batch: &Batch, marked: &[bool], place: Place) -> String {
+/// A message about a loss or gradient (`what`) that is not finite; the images are those marked, or all when none is.
+fn divergence(what: &str, batch: &Batch, marked: &[bool], place: Place) -> String {
     const SHOWN: usize = 10;
     let any = marked.contains(&true);
-    let ids: Vec<String> = batch.ids.iter().zip(marked).filter(|(_, marked)| !any || **marked).map(|(id, _)| id.to_string()).collect();
+    let marked = marked.iter().copied().chain(std::iter::repeat(false));
+    let ids: Vec<String> = batch.ids.iter().zip(marked).filter(|(_, marked)| !any || *marked).map(|(id, _)| id.to_string()).collect();
     let shown = ids.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if ids.len() > SHOWN { format!(" and {} more", ids.len() - SHOWN) } else { String::new() };
     format!(
-        "the training diverged: the loss is not finite in epoch {}, step {}, at the images {shown}{more}; a smaller learning rate may help",
+        "the training diverged: the {what} is not finite in epoch {}, step {}, at the images {shown}{more}; a smaller learning rate may help",
         place.epoch, place.step
     )
 }
@@ -89,7 +100,7 @@ mod tests {
         let mut marked = vec![false; 12];
         marked[3] = true;
         let place = Place { epoch: 2, step: 40 };
-        assert!(divergence(&batch, &marked, place).contains("epoch 2, step 40, at the images 53;"));
-        assert!(divergence(&batch, &[false; 12], place).contains("58, 59 and 2 more"));
+        assert!(divergence("loss", &batch, &marked, place).contains("epoch 2, step 40, at the images 53;"));
+        assert!(divergence("gradient", &batch, &[], place).contains("58, 59 and 2 more"));
     }
 }

@@ -6,7 +6,8 @@ use planish_nn::{Parameter, Parameters, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::objective::{Evaluation, Objective, Step, WeightGradients, evaluate};
+use crate::gradients::Parts;
+use crate::objective::{Evaluation, Objective, WeightGradients};
 
 /// Takes the gradient at weights that were moved uphill, and applies it to the weights themselves (AWP, Wu et al. 2020, algorithm 1;
 /// official `utils_awp.py`).
@@ -50,19 +51,14 @@ impl WeightPerturbation {
         epoch > self.after_epoch
     }
 
-    /// The objective and its weight gradients at the moved weights; the images x+δ stay those found at the weights of `step`.
+    /// The objective and its weight gradients at the moved weights; the images x+δ stay those found at the weights of the step.
     ///
     /// # Errors
     /// Those of the objective.
-    pub fn evaluate(
-        &self,
-        objective: &dyn Objective,
-        step: &Step<'_>,
-        perturbed: &[f32],
-    ) -> Result<(Evaluation, WeightGradients), Failure> {
-        let (_, gradients) = evaluate(objective, step, perturbed)?;
-        let moved = self.moved(&step.tracked.untracked(), gradients);
-        evaluate(objective, &Step { tracked: &moved.tracked(), frozen: &moved.constant_on_autodiff(), ..*step }, perturbed)
+    pub fn evaluate(&self, objective: &dyn Objective, parts: &Parts<'_>) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
+        let (_, gradients) = parts.evaluate(objective)?;
+        let Some(step) = parts.steps.first() else { return Err(Failure::internal("a step without images")) };
+        parts.evaluate_at(objective, &self.moved(&step.tracked.untracked(), gradients))
     }
 
     /// `weights` moved along `gradients`; plain tensors.

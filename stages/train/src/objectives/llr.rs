@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, Optimizer, Start};
 use crate::input_gradient::Gradients;
+use crate::linearity::{ascent_direction, residuals};
 use crate::objective::{Evaluation, Objective, Step, check_weights, statistics_of};
 
 /// Which direction the inner search follows.
@@ -102,18 +103,20 @@ impl Llr {
         })
     }
 
-    /// Each image's gradient of g at `images`; `clean` and `there` are the losses and gradients at the originals and at `images`.
+    /// Each image's search direction at `images`; `clean` and `there` are the losses and gradients at the originals and at `images`.
     fn direction(&self, original: &[f32], clean: &Gradients, images: &[f32], there: Gradients) -> Vec<f32> {
-        let size = (original.len() / clean.losses.len().max(1)).max(1);
-        let Gradients { losses, mut gradient } = there;
-        let pixels = images.chunks_exact(size).zip(original.chunks_exact(size)).zip(clean.gradient.chunks_exact(size));
-        let values = losses.iter().zip(&clean.losses);
-        for ((row, ((image, original), slope)), (loss, clean_loss)) in gradient.chunks_exact_mut(size).zip(pixels).zip(values) {
-            let residual = f64::from(*loss) - f64::from(*clean_loss) - linear_term(image, original, slope);
-            let direction = sign(residual as f32);
-            match self.gradient {
-                SearchGradient::True => row.iter_mut().zip(slope).for_each(|(there, clean)| *there = direction * (*there - clean)),
-                SearchGradient::Released => row.iter_mut().for_each(|there| *there *= direction),
+        let residuals = residuals(original, clean, images, &there);
+        let mut gradient = there.gradient;
+        match self.gradient {
+            SearchGradient::True => ascent_direction(clean, &residuals, &mut gradient),
+            SearchGradient::Released => {
+                let size = (gradient.len() / residuals.len().max(1)).max(1);
+                for (row, residual) in gradient.chunks_exact_mut(size).zip(&residuals) {
+                    let direction = sign(*residual as f32);
+                    for there in row.iter_mut() {
+                        *there *= direction;
+                    }
+                }
             }
         }
         gradient
@@ -136,12 +139,6 @@ impl Llr {
         let pass = step.network.forward(step.tracked, step.tensor(rows), Layout::dual(n), Normalisation::Fixed(statistics));
         Ok(cross_entropy_tangent(pass.values(), pass.tangents(), &step.labels()))
     }
-}
-
-/// δᵀ∇l(x) of one image, with δ = image − original.
-fn linear_term(image: &[f32], original: &[f32], slope: &[f32]) -> f64 {
-    let products = image.iter().zip(original).zip(slope).map(|((there, here), slope)| f64::from(there - here) * f64::from(*slope));
-    products.sum()
 }
 
 impl Objective for Llr {

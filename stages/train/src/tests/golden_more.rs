@@ -4,7 +4,8 @@ use planish_nn::{Activation, StepSize};
 
 use super::golden::Golden;
 use super::tiny::Measured;
-use crate::objective::{Evaluation, Objective, evaluate, to_host};
+use crate::gradients::Parts;
+use crate::objective::{Evaluation, Objective, Step, evaluate, to_host};
 use crate::objectives::llr::GradientTerm;
 use crate::objectives::{Adv, Cure, GradAlign, Llr, LossGap, Mart, Trades};
 use crate::weight_perturbation::WeightPerturbation;
@@ -88,9 +89,9 @@ fn weight_perturbation_agrees_with_pytorch() {
         let bench = golden.bench(activation);
         let adversarial = golden.floats(&format!("{name}/trades/adversarial")).to_vec();
         let measured = bench.step(&bench.weights, |step, _| {
-            let awp = WeightPerturbation::default();
-            let (evaluation, gradients) = awp.evaluate(&Trades::default(), step, &adversarial).unwrap();
-            Measured { loss: to_host(evaluation.loss).unwrap()[0], gradients }
+            let parts = Parts { steps: vec![Step { ..*step }], perturbed: vec![adversarial.clone()] };
+            let (evaluations, gradients) = WeightPerturbation::default().evaluate(&Trades::default(), &parts).unwrap();
+            Measured { loss: to_host(evaluations[0].loss.clone()).unwrap()[0], gradients }
         });
         golden.compare(&format!("{name}/trades-awp"), &bench, &measured);
         let (plain, _) = bench.step(&bench.weights, |step, _| evaluate(&Trades::default(), step, &adversarial).unwrap());

@@ -3,5 +3,6 @@
 mod finite_differences;
 mod golden;
 mod golden_more;
+mod options;
 mod stage;
 mod tiny;

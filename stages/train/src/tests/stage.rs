@@ -6,27 +6,27 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use planish_contract::{Context, Failure, Folder, Host, Input, Progress, Stage};
-use planish_formats::{CheckpointFiles, DataSetInfo, Split, SplitName, write_data_set};
+use planish_formats::{CheckpointFiles, DataSetInfo, EventKind, Split, SplitName, write_data_set};
 use planish_nn::Stream;
 
 use crate::{Execution, Parameters, TrainStage};
 
 /// A host that asks for a stop after so many questions, and keeps the log.
-struct TestHost {
+pub(super) struct TestHost {
     questions_left: AtomicI64,
     log: Mutex<Vec<String>>,
 }
 
 impl TestHost {
-    fn stopping_after(steps: i64) -> Self {
+    pub(super) fn stopping_after(steps: i64) -> Self {
         TestHost { questions_left: AtomicI64::new(steps), log: Mutex::default() }
     }
 
-    fn patient() -> Self {
+    pub(super) fn patient() -> Self {
         TestHost::stopping_after(i64::MAX)
     }
 
-    fn logged(&self, part: &str) -> bool {
+    pub(super) fn logged(&self, part: &str) -> bool {
         self.log.lock().unwrap().iter().any(|line| line.contains(part))
     }
 }
@@ -77,7 +77,12 @@ fn data(folder: &Path, train: u32) -> Folder {
 }
 
 fn parameters(objective: &serde_json::Value) -> Parameters {
-    serde_json::from_value(serde_json::json!({
+    serde_json::from_value(written(objective)).unwrap()
+}
+
+/// A small training under `objective`, as JSON to add to.
+pub(super) fn written(objective: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
         "network": { "small-cnn": { "width": 3 } },
         "objective": objective,
         "epochs": 3,
@@ -86,20 +91,22 @@ fn parameters(objective: &serde_json::Value) -> Parameters {
         "warmup": { "epochs": 1.0 },
         "augmentation": { "flip": true, "crop": 1 },
         "selection": { "images": 10, "steps": 2 },
-    }))
-    .unwrap()
+    })
 }
 
 fn llr() -> Parameters {
     parameters(&serde_json::json!({ "llr": { "steps": 2 } }))
 }
 
+/// What the stage writes, by file.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+
 /// Runs the stage in `folder` (data, checkpoints and outputs live there).
-fn run(folder: &Path, parameters: &Parameters, host: &dyn Host) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+pub(super) fn run(folder: &Path, parameters: &Parameters, host: &dyn Host) -> Result<Files, Failure> {
     let outputs = folder.join("outputs");
     let _ = std::fs::remove_dir_all(&outputs);
-    for name in ["last", "selected"] {
-        std::fs::create_dir_all(outputs.join(name)).unwrap();
+    for output in TrainStage::interface(parameters).outputs {
+        std::fs::create_dir_all(outputs.join(output.name)).unwrap();
     }
     let context = Context {
         inputs: BTreeMap::from([("data".to_owned(), Input::One(data(&folder.join("data"), 41)))]),
@@ -114,7 +121,7 @@ fn run(folder: &Path, parameters: &Parameters, host: &dyn Host) -> Result<BTreeM
     Ok(files.files().map(|(name, path)| (name.to_owned(), std::fs::read(path).unwrap())).collect())
 }
 
-fn fresh(parameters: &Parameters) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn fresh(parameters: &Parameters) -> Files {
     run(tempfile::tempdir().unwrap().path(), parameters, &TestHost::patient()).unwrap()
 }
 
@@ -215,6 +222,13 @@ fn a_loss_that_is_not_finite_stops_the_training_and_names_the_place() {
         matches!(&failure, Failure::Diverged(message) if message.contains("epoch 1, step ") && message.contains("images ")),
         "{failure}"
     );
+    let kept = folder.path().join("checkpoints/diverged");
+    assert!(failure.to_string().contains(&kept.display().to_string()), "{failure}");
+    let step: serde_json::Value = serde_json::from_slice(&std::fs::read(kept.join("step.json")).unwrap()).unwrap();
+    assert_eq!((step["epoch"].as_u64(), step["ids"].as_array().unwrap().len()), (Some(1), 10));
+    let history = CheckpointFiles::open(&Folder::open(&kept).unwrap()).unwrap().history().unwrap();
+    let event = &history.last().unwrap().events[0];
+    assert_eq!((event.kind, event.step + 1), (EventKind::Divergence, step["step"].as_u64().unwrap()));
     assert!(std::fs::read_dir(folder.path().join("outputs/last")).unwrap().next().is_none());
 }
 

@@ -1,0 +1,147 @@
+//! The weight gradients of one step: in parts, and no larger than they may be.
+
+use burn::tensor::Tensor;
+use planish_contract::Failure;
+use planish_nn::{Parameters, Statistics};
+
+use crate::batches::Batch;
+use crate::objective::{Evaluation, Objective, Step, WeightGradients, evaluate, to_host};
+
+/// The objective on one part with its images x+δ, and its weight gradients.
+type PartEvaluation<'a> = dyn Fn(&Step<'_>, &[f32]) -> Result<(Evaluation, WeightGradients), Failure> + 'a;
+
+/// A step's images in parts, each with the images x+δ found for it.
+pub struct Parts<'a> {
+    /// What each part offers an objective; they share weights, radius and place in the training.
+    pub steps: Vec<Step<'a>>,
+    /// The images x+δ of each part.
+    pub perturbed: Vec<Vec<f32>>,
+}
+
+impl<'a> Parts<'a> {
+    /// Searches each part of `batches` for its images x+δ; `step` makes what a part offers.
+    ///
+    /// # Errors
+    /// Those of the objective.
+    pub fn search(objective: &dyn Objective, batches: &'a [Batch], step: impl Fn(&'a Batch) -> Step<'a>) -> Result<Self, Failure> {
+        let steps: Vec<Step<'a>> = batches.iter().map(step).collect();
+        let perturbed = steps.iter().map(|step| objective.search(step)).collect::<Result<_, _>>()?;
+        Ok(Parts { steps, perturbed })
+    }
+
+    /// The share of the step's images that each part has.
+    fn shares(&self) -> Vec<f64> {
+        let images: usize = self.steps.iter().map(|step| step.batch.len()).sum();
+        self.steps.iter().map(|step| step.batch.len() as f64 / images.max(1) as f64).collect()
+    }
+
+    /// The objective on each part, and the gradients of its mean over all images.
+    ///
+    /// # Errors
+    /// Those of the objective.
+    pub fn evaluate(&self, objective: &dyn Objective) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
+        self.evaluate_by(&|step, perturbed| evaluate(objective, step, perturbed))
+    }
+
+    /// The same at `weights` in place of the step's, with δ kept.
+    ///
+    /// # Errors
+    /// Those of the objective.
+    pub fn evaluate_at(&self, objective: &dyn Objective, weights: &Parameters) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
+        let (tracked, frozen) = (weights.tracked(), weights.constant_on_autodiff());
+        self.evaluate_by(&|step, perturbed| evaluate(objective, &Step { tracked: &tracked, frozen: &frozen, ..*step }, perturbed))
+    }
+
+    fn evaluate_by(&self, one: &PartEvaluation<'_>) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
+        let mut evaluations = Vec::with_capacity(self.steps.len());
+        let mut sum: Option<WeightGradients> = None;
+        for ((step, perturbed), share) in self.steps.iter().zip(&self.perturbed).zip(self.shares()) {
+            let (evaluation, gradients) = one(step, perturbed)?;
+            evaluations.push(evaluation);
+            sum = Some(if self.steps.len() == 1 { gradients } else { add(sum, gradients, share) });
+        }
+        Ok((evaluations, sum.unwrap_or_default()))
+    }
+
+    /// The statistics that the running averages take up, those of all parts together.
+    #[must_use]
+    pub fn updates(&self, evaluations: &[Evaluation]) -> Vec<Statistics> {
+        let shares = self.shares();
+        let count = evaluations.first().map_or(0, |evaluation| evaluation.updates.len());
+        let pooled = |index: usize| {
+            let parts: Vec<(f64, &Statistics)> =
+                shares.iter().zip(evaluations).filter_map(|(share, evaluation)| Some((*share, evaluation.updates.get(index)?))).collect();
+            Statistics::pooled(&parts)
+        };
+        (0..count).filter_map(pooled).collect()
+    }
+}
+
+fn add(sum: Option<WeightGradients>, gradients: WeightGradients, share: f64) -> WeightGradients {
+    let weighted = gradients.into_iter().map(|gradient| gradient.map(|gradient| gradient.mul_scalar(share)));
+    match sum {
+        None => weighted.collect(),
+        Some(sum) => sum
+            .into_iter()
+            .zip(weighted)
+            .map(|(sum, next)| match (sum, next) {
+                (Some(sum), Some(next)) => Some(sum + next),
+                (one, other) => one.or(other),
+            })
+            .collect(),
+    }
+}
+
+/// Added to the norm before it divides (`torch.nn.utils.clip_grad_norm_`).
+const NORM_FLOOR: f64 = 1e-6;
+
+/// Scales `gradients` down so that their norm over all weights is at most `largest` (Pascanu et al. 2013, arXiv 1211.5063, algorithm 1), and
+/// returns the norm that they had. Smaller ones are left as they are.
+///
+/// # Errors
+/// [`Failure::Internal`] when the device does not give numbers back.
+pub fn clip(gradients: WeightGradients, largest: f64) -> Result<(WeightGradients, f64), Failure> {
+    let mut squares = 0.0;
+    for gradient in gradients.iter().flatten() {
+        squares += f64::from(to_host(gradient.clone().powi_scalar(2).sum())?.first().copied().unwrap_or_default());
+    }
+    let norm = squares.sqrt();
+    let factor = largest / (norm + NORM_FLOOR);
+    if factor >= 1.0 {
+        return Ok((gradients, norm));
+    }
+    let scale = |gradient: Tensor<1>| gradient.mul_scalar(factor);
+    Ok((gradients.into_iter().map(|gradient| gradient.map(scale)).collect(), norm))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+    use planish_nn::Device;
+
+    use super::*;
+
+    fn gradients() -> WeightGradients {
+        let tensor = |values: Vec<f32>| {
+            let length = values.len();
+            Tensor::from_data(TensorData::new(values, [length]), &Device::flex())
+        };
+        vec![Some(tensor(vec![3.0, 0.0])), None, Some(tensor(vec![-4.0]))]
+    }
+
+    /// `torch.nn.utils.clip_grad_norm_` of gradients (3, 0) and (-4) with norms 10 and 1.
+    #[test]
+    fn clipping_is_that_of_pytorch() {
+        let numbers = |gradients: &WeightGradients| -> Vec<f32> {
+            gradients.iter().flatten().flat_map(|gradient| to_host(gradient.clone()).unwrap()).collect()
+        };
+        let (untouched, norm) = clip(gradients(), 10.0).unwrap();
+        assert_eq!((numbers(&untouched), norm), (vec![3.0, 0.0, -4.0], 5.0));
+        let (clipped, norm) = clip(gradients(), 1.0).unwrap();
+        assert!((norm - 5.0).abs() < 1e-12);
+        for (value, expected) in numbers(&clipped).iter().zip([0.599_999_9, 0.0, -0.799_999_8]) {
+            assert!((value - expected).abs() < 1e-6, "{value}");
+        }
+        assert!(clipped[1].is_none());
+    }
+}

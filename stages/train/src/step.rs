@@ -1,0 +1,72 @@
+//! One step of a training: search, gradients, descent.
+
+use planish_contract::Failure;
+use planish_nn::Ball;
+
+use crate::batches::Batch;
+use crate::fit::Fit;
+use crate::gradients::{Parts, clip};
+use crate::objective::{Evaluation, Objective, Step, WeightGradients};
+use crate::state::State;
+use crate::totals::{Place, Totals};
+
+impl Fit<'_> {
+    /// Trains `state` on `batch` and counts what it came to in `totals`.
+    ///
+    /// # Errors
+    /// [`Failure::Diverged`] when a number is not finite, with `state` as it was; and what the passes fail with.
+    pub(crate) fn step(&self, state: &mut State, batch: &Batch, epoch: u32, totals: &mut Totals) -> Result<(), Failure> {
+        let batches = batch.parts(self.parameters.accumulate);
+        let (tracked, frozen) = (state.weights.tracked(), state.weights.constant_on_autodiff());
+        let ball = Ball::new(self.parameters.threat.norm, self.eps(state.progress.step));
+        let objective: &dyn Objective = &*self.parameters.objective;
+        let parts = Parts::search(objective, &batches, |batch| Step {
+            network: self.network,
+            tracked: &tracked,
+            frozen: &frozen,
+            running: &state.running,
+            batch,
+            ball,
+            seed: self.parameters.seed,
+            epoch,
+            device: self.device,
+        })?;
+        let (evaluations, gradients) = self.evaluate(objective, &parts, epoch)?;
+        let place = Place { epoch, step: state.progress.step + 1 };
+        for (evaluation, batch) in evaluations.iter().zip(batches.iter()) {
+            totals.add(evaluation, batch, place)?;
+        }
+        let gradients = self.clipped(gradients, batch, place, totals)?;
+        let rate = self.rate(state.progress.step);
+        let running = parts
+            .updates(&evaluations)
+            .iter()
+            .fold(state.running.clone(), |running, batch_statistics| running.blend(batch_statistics, self.parameters.statistics_momentum));
+        (state.weights, state.velocity) = self.parameters.optimizer.step(&state.weights, &state.velocity, gradients, rate);
+        state.running = running;
+        state.progress.step += 1;
+        self.average(state, epoch);
+        Ok(())
+    }
+
+    fn evaluate(&self, objective: &dyn Objective, parts: &Parts<'_>, epoch: u32) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
+        match &self.parameters.weight_perturbation {
+            Some(perturbation) if perturbation.active(epoch) => perturbation.evaluate(objective, parts),
+            _ => parts.evaluate(objective),
+        }
+    }
+
+    fn clipped(&self, gradients: WeightGradients, batch: &Batch, place: Place, totals: &mut Totals) -> Result<WeightGradients, Failure> {
+        let Some(largest) = self.parameters.clip_norm else { return Ok(gradients) };
+        let (gradients, norm) = clip(gradients, largest)?;
+        totals.add_norm(norm, batch, place)?;
+        Ok(gradients)
+    }
+
+    fn average(&self, state: &mut State, epoch: u32) {
+        let Some(averaging) = self.parameters.averaging.filter(|averaging| averaging.active(epoch)) else { return };
+        let average = averaging.take_up(state.average.as_ref(), state.progress.averaged, &state.weights, &state.running);
+        state.average = Some(average);
+        state.progress.averaged += 1;
+    }
+}
