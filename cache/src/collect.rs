@@ -93,14 +93,15 @@ pub struct Collected {
 }
 
 impl Store {
-    /// Removes what nothing needs. Lookups of other processes wait while it works, and it waits for theirs.
+    /// Removes what nothing needs. Lookups of other processes wait while it works, and it waits for theirs. A dry run
+    /// works in a store that may only be read, too.
     ///
     /// # Errors
     /// [`StoreError::Busy`], [`StoreError::Invalid`] when it can't be known what is needed (a damaged root, records of a later
     /// planish), [`StoreError::Io`] and the like. What was removed by then was not needed.
     pub fn collect(&self, options: &CollectOptions) -> Result<Collected, StoreError> {
-        let _alone = self.collecting()?;
-        let mut census = Census::take(self)?;
+        let _alone = self.collecting(options.dry_run)?;
+        let mut census = Census::take(self, options.dry_run)?;
         let chosen = choose(&mut census, options);
         if !options.dry_run {
             self.sweep(&census, &chosen)?;

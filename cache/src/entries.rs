@@ -92,7 +92,10 @@ impl Store {
     }
 
     /// The keys that have an entry, in their order; the entries are not looked at.
-    pub(crate) fn keys(&self) -> Result<Vec<Key>, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the index can't be listed.
+    pub fn keys(&self) -> Result<Vec<Key>, StoreError> {
         let names = sharded(&self.layout.index())?;
         Ok(names.iter().filter_map(|(name, _)| name.strip_suffix(".json")?.parse().ok()).collect())
     }

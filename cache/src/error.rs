@@ -136,7 +136,8 @@ pub enum StoreError {
 
 impl StoreError {
     /// The error for what the system said about `path`.
-    pub(crate) fn new(action: Action, path: &Path, source: io::Error) -> Self {
+    #[must_use]
+    pub fn new(action: Action, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull { action, path, source },

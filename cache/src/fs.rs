@@ -19,7 +19,7 @@ pub(crate) const CHUNK: u64 = 4 << 20;
 /// From this size on hashing on several threads pays.
 pub(crate) const PARALLEL: usize = 256 << 10;
 
-pub(crate) use locks::{lock, lock_shared, open_lock, open_shared, try_lock};
+pub(crate) use locks::{is_locked, lock, lock_shared, open_lock, open_shared, try_lock};
 pub(crate) use temp::{TEMPORARY, Temp, link, write_atomic};
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -98,14 +98,18 @@ impl Store {
         Ok(Some(file))
     }
 
-    /// Keeps lookups out while a collection works, until dropped.
+    /// Keeps lookups out while a collection works, until dropped. `None` where the lock can't be had because nothing may be written there: only
+    /// a collection that is `read_only` is content with that.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when other processes look things up all the time.
-    pub(crate) fn collecting(&self) -> Result<File, StoreError> {
+    pub(crate) fn collecting(&self, read_only: bool) -> Result<Option<File>, StoreError> {
         self.settle()?;
         let path = self.layout.lock(LOCK);
-        let file = fs::open_lock(&path)?;
+        let file = match if read_only { fs::open_shared(&path) } else { fs::open_lock(&path) } {
+            Err(StoreError::NotWritable { .. }) if read_only => return Ok(None),
+            outcome => outcome?,
+        };
         let begun = Instant::now();
         while !fs::try_lock(&file, &path)? {
             if begun.elapsed() > PATIENCE {
@@ -113,7 +117,7 @@ impl Store {
             }
             std::thread::sleep(INTERVAL);
         }
-        Ok(file)
+        Ok(Some(file))
     }
 
     /// Everything that living processes rely on: keys and digests of objects.

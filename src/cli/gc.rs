@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
-use planish_cache::CollectOptions;
+use planish_cache::{CollectOptions, Garbage};
 
 use crate::exit::Exit;
-use crate::run::{old_runs, remove_runs};
+use crate::run::{OldNotes, old_runs, remove_runs};
 use crate::show::{self, CollectionView, Screen};
 use crate::spec::resources::parse_bytes;
 
@@ -17,7 +17,8 @@ use super::open::StoreArguments;
 ///
 /// What stays: the results of the latest run of each pipeline file and profile, pinned ones (`planish pin`), and whatever running work uses; it is safe
 /// to collect beside a run. Checkpoints go when no latest plan would go on from them, sub-results of attacks 30 days after
-/// their last use, records and logs of runs when newer ones tell of all their instances.
+/// their last use, records and logs of runs when newer ones tell of all their instances, and notes by which runs with nothing to do are quick when
+/// they are of another build or tell of results that are gone.
 #[derive(Debug, Args)]
 pub(super) struct GcArguments {
     #[command(flatten)]
@@ -44,10 +45,15 @@ pub(super) fn gc(arguments: &GcArguments, screen: Screen) -> Result<Exit, Comman
     let options = CollectOptions { older_than: arguments.older_than, max_size: arguments.max_size, dry_run: arguments.dry_run };
     let collected = store.collect(&options)?;
     let runs = old_runs(&store, arguments.keep_runs, arguments.older_than);
+    let gone = collected.removed.iter().filter_map(|removed| match removed.what {
+        Garbage::Result { key, .. } => Some(key),
+        _ => None,
+    });
+    let notes = OldNotes::find(&store, &gone.collect(), arguments.older_than)?;
     if !arguments.dry_run {
-        remove_runs(&runs).map_err(|(path, source)| CommandError::Io { path, source })?;
+        remove_runs(&runs).and_then(|()| notes.remove()).map_err(|(path, source)| CommandError::Io { path, source })?;
     }
-    let view = CollectionView::new(&collected, &options).runs(&runs);
+    let view = CollectionView::new(&collected, &options).runs(&runs).notes(&notes);
     screen.answer(&if arguments.json { show::json_answer("gc", &view) } else { view.text() });
     if let Some(most) = arguments.max_size.filter(|_| !collected.within_budget) {
         screen.complain(&view.over_budget(most));

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use planish_cache::Store;
 
 use super::history;
-use super::record::{self, read_record};
+use super::record::{self, RunRecord, read_record};
 
 /// The folder of a run that nothing needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +26,13 @@ pub struct OldRun {
 /// of an instance, and that `status` and `why` name. As long as it can't be known what those name, all stay. The oldest come first.
 #[must_use]
 pub fn old_runs(store: &Store, newest: usize, older_than: Option<Duration>) -> Vec<OldRun> {
-    let Some(named) = history::named_runs(store) else { return Vec::new() };
     let mut runs = record::runs(store);
     runs.sort_unstable_by(|a, b| b.cmp(a));
+    let records: Vec<Option<RunRecord>> = runs.iter().map(|run| read_record(store, run)).collect();
+    // Read later than the records: a run that ends meanwhile is named before its record says so.
+    let Some(named) = history::named_runs(store) else { return Vec::new() };
     let (now, mut seen, mut old) = (SystemTime::now(), BTreeSet::new(), Vec::new());
-    for (index, run) in runs.into_iter().enumerate() {
-        let record = read_record(store, &run);
+    for (index, (run, record)) in runs.into_iter().zip(records).enumerate() {
         let mut needed = index < newest || named.contains(&run);
         if let Some(record) = record {
             needed |= record.goes_on();
@@ -74,4 +75,51 @@ fn extent(folder: &Path) -> Option<(u64, SystemTime)> {
         written = written.max(metadata.modified().unwrap_or(written));
     }
     Some((bytes, written))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::run::record::Recorder;
+    use crate::run::tests::open;
+
+    #[test]
+    fn a_run_that_begins_is_never_an_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let collector = scope.spawn(|| {
+                let mut taken = Vec::new();
+                while !done.load(Ordering::Relaxed) {
+                    taken.extend(old_runs(&store, 0, None).into_iter().map(|old| old.run));
+                }
+                taken
+            });
+            for _ in 0..200 {
+                let mut recorder = Recorder::begin(&store, "pipeline", ["a"].into_iter());
+                recorder.write().unwrap();
+                assert!(read_record(&store, &recorder.record.run).is_some_and(|record| record.goes_on()));
+                // Away at once, so that it is never seen half removed.
+                let away = folder.path().join("away");
+                std::fs::rename(store.runs_dir().join(&recorder.record.run), &away).unwrap();
+                std::fs::remove_dir_all(away).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(collector.join().unwrap(), Vec::<String>::new());
+        });
+    }
+
+    #[test]
+    fn a_folder_that_a_killed_planish_left_without_a_record_is_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        std::fs::create_dir(store.runs_dir().join("20200101-000000-1")).unwrap();
+        let old = old_runs(&store, 0, None);
+        assert_eq!(old.iter().map(|old| old.run.as_str()).collect::<Vec<_>>(), ["20200101-000000-1"]);
+        remove_runs(&old).unwrap();
+        assert!(old_runs(&store, 0, None).is_empty());
+    }
 }

@@ -2,7 +2,6 @@
 //! everything in the store leaves none.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -18,6 +17,8 @@ use super::reason::Reason;
 pub(super) const SCHEMA: u32 = 1;
 /// The largest record, history or list that is read; those of 10,000 instances take some 5 MB.
 const LIMIT: u64 = 64 << 20;
+/// The name of the record in the folder of its run.
+const RECORD: &str = "run.json";
 
 /// What a run did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -124,14 +125,24 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// A store that can't be written.
     pub(super) fn write(&mut self) -> Result<(), StoreError> {
-        if !self.begun {
-            make_folder(&self.folder)?;
+        let text = serde_json::to_vec(&self.record).unwrap_or_default();
+        if self.begun {
+            self.store.write_atomic(&self.folder.join(RECORD), &text)?;
+        } else {
+            self.make(&text)?;
             self.begun = true;
         }
-        let text = serde_json::to_vec(&self.record).unwrap_or_default();
-        self.store.write_atomic(&self.folder.join("run.json"), &text)?;
         self.news = false;
         Ok(())
+    }
+
+    /// Makes the run's folder with the record in it: without one, a collection beside this run would take it for an old one.
+    fn make(&self, text: &[u8]) -> Result<(), StoreError> {
+        let scratch = self.store.scratch()?;
+        let folder = scratch.path().join("run");
+        make_folder(&folder)?;
+        self.store.write_atomic(&folder.join(RECORD), text)?;
+        std::fs::rename(&folder, &self.folder).map_err(|error| StoreError::new(Action::Rename, &self.folder, error))
     }
 
     /// Changes what is known of an instance; `news` says whether that has to be written.
@@ -183,7 +194,7 @@ impl<'a> Recorder<'a> {
 /// Reads the record of a run; `None` when there is none that can be read.
 #[must_use]
 pub fn read_record(store: &Store, run: &str) -> Option<RunRecord> {
-    let text = read(store, &store.runs_dir().join(run).join("run.json"))?;
+    let text = read(store, &store.runs_dir().join(run).join(RECORD))?;
     serde_json::from_slice::<RunRecord>(&text).ok().filter(|record| record.schema == SCHEMA)
 }
 
@@ -232,14 +243,7 @@ pub(super) fn read(store: &Store, path: &Path) -> Option<Vec<u8>> {
 
 /// Makes a folder of the engine's own inside the store.
 pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
-    std::fs::create_dir_all(path).map_err(|source| {
-        let (action, path) = (Action::Create, path.to_path_buf());
-        match source.kind() {
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::NotWritable { action, path, source },
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull { action, path, source },
-            _ => StoreError::Io { action, path, source },
-        }
-    })
+    std::fs::create_dir_all(path).map_err(|source| StoreError::new(Action::Create, path, source))
 }
 
 /// The name of an instance's log: the instance, if it can be a file name.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use planish_cache::{Digest, Key, Store, StoreError};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::BUILD_ID;
@@ -84,17 +85,26 @@ pub fn note_path(root: &Path, question: &str) -> PathBuf {
     root.join("runs").join(FOLDER).join(format!("{}.json", hasher.finalize().to_hex()))
 }
 
+/// The folder of all notes.
+pub(super) fn folder(store: &Store) -> PathBuf {
+    store.runs_dir().join(FOLDER)
+}
+
+/// What the note at `path` says; `None` when there is none that is whole.
+pub(super) fn read<T: DeserializeOwned>(store: &Store, path: &Path) -> Option<T> {
+    let bytes = store.read_bounded(path, LIMIT).ok()??;
+    let (checksum, body) = bytes.split_at_checked(64)?;
+    if blake3::hash(body).to_hex().as_bytes() != checksum {
+        return None;
+    }
+    serde_json::from_slice(body).ok()
+}
+
 impl Settled {
     /// The note at `path`, if there is one and everything that it depends on is unchanged.
     #[must_use]
     pub fn find(path: &Path, store: &Store) -> Option<Self> {
-        let bytes = store.read_bounded(path, LIMIT).ok()??;
-        let (checksum, body) = bytes.split_at_checked(64)?;
-        if blake3::hash(body).to_hex().as_bytes() != checksum {
-            return None;
-        }
-        let note: Settled = serde_json::from_slice(body).ok()?;
-        note.holds(store).then_some(note)
+        read::<Settled>(store, path).filter(|note| note.holds(store))
     }
 
     /// How many instances the run had.
@@ -130,7 +140,7 @@ pub fn settle(path: &Path, ended: Ended<'_>) -> Result<(), StoreError> {
     let Some(note) = note(ended)? else { return Ok(()) };
     let body = serde_json::to_vec(&note).unwrap_or_default();
     let bytes = [blake3::hash(&body).to_hex().as_bytes(), &body].concat();
-    record::make_folder(&ended.store.runs_dir().join(FOLDER))?;
+    record::make_folder(&folder(ended.store))?;
     ended.store.write_volatile(path, &bytes)
 }
 

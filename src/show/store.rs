@@ -7,7 +7,7 @@ use planish_cache::{CollectOptions, Collected, Fault, Finding, Garbage, Removed,
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::run::OldRun;
+use crate::run::{OldNotes, OldRun};
 
 use super::kept::RootView;
 use super::listing::table;
@@ -44,7 +44,7 @@ pub struct CollectionView {
 /// One thing that was removed.
 #[derive(Debug, Serialize, JsonSchema)]
 struct RemovedView {
-    /// `result`, `checkpoints`, `parts`, `damaged`, `orphans` or `run`.
+    /// `result`, `checkpoints`, `parts`, `damaged`, `orphans`, `run` or `notes`.
     kind: &'static str,
     /// The instance that made a result; a path for what was set aside; a run.
     name: Option<String>,
@@ -72,6 +72,12 @@ impl RemovedView {
     fn of_run(old: &OldRun) -> Self {
         let unused_seconds = seconds(SystemTime::now()).saturating_sub(seconds(old.written));
         RemovedView { kind: "run", name: Some(old.run.clone()), key: None, bytes: old.bytes, unused_seconds }
+    }
+
+    fn of_notes(notes: &OldNotes, written: SystemTime) -> Self {
+        let unused_seconds = seconds(SystemTime::now()).saturating_sub(seconds(written));
+        let name = words::count(notes.count(), "note");
+        RemovedView { kind: "notes", name: Some(name), key: None, bytes: notes.bytes, unused_seconds }
     }
 
     fn row(&self) -> [String; 4] {
@@ -106,6 +112,14 @@ impl CollectionView {
     pub fn runs(mut self, runs: &[OldRun]) -> Self {
         self.freed_bytes += runs.iter().map(|run| run.bytes).sum::<u64>();
         self.removed.extend(runs.iter().map(RemovedView::of_run));
+        self
+    }
+
+    /// The same with the notes that were removed; they are not part of the store's size either.
+    #[must_use]
+    pub fn notes(mut self, notes: &OldNotes) -> Self {
+        self.freed_bytes += notes.bytes;
+        self.removed.extend(notes.written.map(|written| RemovedView::of_notes(notes, written)));
         self
     }
 

@@ -85,6 +85,8 @@ fn a_store_that_can_only_be_read_is_read_and_never_half_changed() {
     let bench = bench(&disk);
     let store = disk.store();
     disk.remount("ro");
+    let dry = bench.ok(&["gc", "--dry-run", "--store", &store]).out;
+    assert!(dry.contains("nothing to remove; 4 results stay") && dry.contains("kept for  old"), "{dry}");
     for arguments in [&["gc"][..], &["pin", "new"], &["unpin", "old"]] {
         let said = bench.planish(&[arguments, &["--store", &store]].concat());
         said.complains(3, &["Read-only file system", "hint: give yourself the right to write there"]);

@@ -253,3 +253,42 @@ fn gc_removes_the_records_of_runs_that_newer_ones_tell_of() {
     assert_eq!(bench.ok(&["gc", "--keep-runs", "0"]).code, 0);
     assert!(runs(&bench).contains(&before[0]));
 }
+
+#[test]
+fn gc_removes_notes_that_no_run_can_answer_from() {
+    let bench = Bench::new(&pipeline("first"));
+    let notes = || {
+        let mut names: Vec<_> = files(&bench, ".planish/runs/settled");
+        names.sort();
+        names
+    };
+    let note = || removed(&answer(&bench, &["gc", "--json"])).into_iter().filter(|name| name.starts_with("notes")).collect::<Vec<_>>();
+    bench.ok(&["run"]).counts(0, 2);
+    bench.ok(&["run"]).counts(2, 0);
+    let [first] = &notes()[..] else { panic!("{:?}", notes()) };
+    assert!(note().is_empty());
+    // What another build left: the same but for the build, under a name of its own.
+    let text = std::fs::read_to_string(first).unwrap();
+    let mut body: Value = serde_json::from_str(&text[64..]).unwrap();
+    body["build"] = "another".into();
+    let body = body.to_string();
+    let other = first.with_file_name("other.json");
+    std::fs::write(&other, blake3::hash(body.as_bytes()).to_hex().to_string() + &body).unwrap();
+    std::fs::write(first.with_file_name("damaged.json"), "{}").unwrap();
+    assert!(bench.ok(&["gc", "--older-than", "1h"]).out.contains("nothing to remove"));
+    let dry = bench.ok(&["gc", "--dry-run"]).out;
+    assert!(dry.contains("notes  2 notes") && other.exists(), "{dry}");
+    assert_eq!(note(), ["notes 2 notes"]);
+    assert_eq!(&notes()[..], [first.clone()]);
+
+    // The results that it tells of go.
+    bench.pipeline(&pipeline("second"));
+    bench.ok(&["run", "--cpus", "1"]).counts(0, 2);
+    bench.ok(&["run", "--cpus", "1"]).counts(2, 0);
+    assert_eq!(notes().len(), 2);
+    let dry = removed(&answer(&bench, &["gc", "--dry-run", "--json"]));
+    assert!(dry.contains(&"notes 1 note".to_owned()) && dry.contains(&"result a".to_owned()), "{dry:?}");
+    assert_eq!(removed(&answer(&bench, &["gc", "--json"])), dry);
+    assert!(notes().len() == 1 && !first.exists());
+    bench.ok(&["run", "--cpus", "1"]).counts(2, 0);
+}

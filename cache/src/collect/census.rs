@@ -73,15 +73,15 @@ impl Needs {
 }
 
 impl Census {
-    /// Counts everything. Only one who excludes lookups may act on it.
-    pub(super) fn take(store: &Store) -> Result<Self, StoreError> {
+    /// Counts everything. Only one who excludes lookups may act on it; one who may not write leaves the locks of the dead alone.
+    pub(super) fn take(store: &Store, read_only: bool) -> Result<Self, StoreError> {
         let roots = store.roots()?;
         if let Some(root) = roots.iter().find(|root| root.damaged) {
             let fix = if root.pinned { "pin its results again or remove the pin" } else { "run that pipeline again" };
             return Err(StoreError::Invalid(format!("the record of what `{}` keeps is damaged: {fix} before collecting", root.title)));
         }
         let rooted = roots.iter().flat_map(|root| root.keys.values()).map(|key| *key.digest()).collect();
-        let leased: HashSet<Digest> = store.leases()?.into_iter().chain(store.locked_keys()?).collect();
+        let leased: HashSet<Digest> = store.leases()?.into_iter().chain(store.locked_keys(read_only)?).collect();
         let mut census = Census { blobs: blobs(store)?, roots, holders: Vec::new() };
         let mut needs = Needs { rooted, leased, made: HashSet::new() };
         census.results(store, &mut needs)?;

@@ -37,12 +37,13 @@ impl Store {
     }
 
     /// The keys that somebody makes the results of now.
-    pub(super) fn locked_keys(&self) -> Result<Vec<Digest>, StoreError> {
+    pub(super) fn locked_keys(&self, read_only: bool) -> Result<Vec<Digest>, StoreError> {
         let mut keys = Vec::new();
         for name in fs::list(&self.layout.locks())? {
             let Some(key) = name.to_str().and_then(|name| name.parse::<Key>().ok()) else { continue };
-            // Whose owner died is free, and gone after this.
-            if self.try_lock(&key)?.is_none() {
+            // Whose owner died is free, and gone after this if that may be.
+            let locked = if read_only { fs::is_locked(&self.layout.lock(&key.to_string()))? } else { self.try_lock(&key)?.is_none() };
+            if locked {
                 keys.push(*key.digest());
             }
         }

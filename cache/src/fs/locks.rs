@@ -22,6 +22,16 @@ pub(crate) fn open_shared(path: &Path) -> Result<File> {
     }
 }
 
+/// Whether somebody has the lock `path`; nothing is made or removed.
+pub(crate) fn is_locked(path: &Path) -> Result<bool> {
+    gate(Action::Lock, path)?;
+    match File::open(path) {
+        Ok(file) => Ok(!try_lock(&file, path)?),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(StoreError::new(Action::Lock, path, e)),
+    }
+}
+
 /// Waits for a shared lock on `file`; see [`lock`].
 pub(crate) fn lock_shared(file: &File, path: &Path) -> Result<()> {
     gate(Action::Lock, path)?;
