@@ -64,11 +64,9 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
     if arguments.dry_run {
         return plan::tell(&opened, &force, arguments.json, screen);
     }
-    let cpus = arguments.cpus.map_or_else(processors, usize::from);
-    let options = RunOptions { total: Total::of_machine(cpus), fail_fast: arguments.fail_fast, force, memo: !arguments.no_memo };
-    let mut root = opened.store.plan_root(&arguments.pipeline.file, opened.profile.as_deref())?;
-    let result = go(&mut opened, &mut root, options, screen, hooks.environment)?;
-    end_root(root, &mut opened, arguments.targets.is_empty())?;
+    let options = RunOptions { fail_fast: arguments.fail_fast, force, memo: !arguments.no_memo, ..options(arguments.cpus) };
+    let whole = arguments.targets.is_empty();
+    let result = carry_out(&arguments.pipeline, &mut opened, (options, whole), screen, hooks)?;
     conclude(&opened, &result, arguments.json, note.as_deref(), (hooks, screen))
 }
 
@@ -180,28 +178,36 @@ pub(super) fn make(
     screen: Screen,
     hooks: &Hooks<'_>,
 ) -> Result<RunResult, CommandError> {
-    let cpus = cpus.map_or_else(processors, usize::from);
-    let options = RunOptions { total: Total::of_machine(cpus), fail_fast: false, force: BTreeSet::new(), memo: true };
-    let mut root = opened.store.plan_root(&pipeline.file, opened.profile.as_deref())?;
-    let result = go(opened, &mut root, options, screen, hooks.environment)?;
-    end_root(root, opened, true)?;
+    let result = carry_out(pipeline, opened, (options(cpus), true), screen, hooks)?;
     screen.complain(&show::remarks(Summary { plan: &opened.plan, result: &result, logs: &logs(opened, &result) }));
     Ok(result)
 }
 
-fn go(
+/// Runs a plan with so many processors, and no wish beyond that.
+fn options(cpus: Option<u16>) -> RunOptions {
+    let cpus = cpus.map_or_else(processors, usize::from);
+    RunOptions { total: Total::of_machine(cpus), fail_fast: false, force: BTreeSet::new(), memo: true }
+}
+
+/// Runs a plan, which is the `whole` pipeline or a part of it, and writes down what it reaches.
+fn carry_out(
+    pipeline: &PipelineArguments,
     opened: &mut Opened,
-    root: &mut PlanRoot,
-    options: RunOptions,
+    (options, whole): (RunOptions, bool),
     screen: Screen,
-    environment: &'static [(&'static str, &'static str)],
+    hooks: &Hooks<'_>,
 ) -> Result<RunResult, CommandError> {
-    let executor = Local::of_this_process(environment).map_err(|source| CommandError::Io { path: PathBuf::from("planish"), source })?;
+    let executor =
+        Local::of_this_process(hooks.environment).map_err(|source| CommandError::Io { path: PathBuf::from("planish"), source })?;
+    let mut root = opened.store.plan_root(&pipeline.file, opened.profile.as_deref())?;
     let estimate = Estimate::new(&opened.plan, &opened.history, &options.total);
     let mut observer = observer(&opened.plan, estimate, screen);
     let (store, history) = (&opened.store, &mut opened.history);
-    let around = Surroundings { store, executor: &executor, observer: observer.as_mut(), history, root: Some(root) };
-    Ok(run::run(&opened.plan, around, options)?)
+    let around = Surroundings { store, executor: &executor, observer: observer.as_mut(), history, root: Some(&mut root) };
+    let result = run::run(&opened.plan, around, options)?;
+    drop(observer);
+    end_root(root, opened, whole)?;
+    Ok(result)
 }
 
 fn observer<'a>(plan: &'a Plan, estimate: Estimate<'a>, screen: Screen) -> Box<dyn Observer + 'a> {
