@@ -109,8 +109,10 @@ fn different_values(stage: &StageSpec, axis: &Axis, instances: &[Instance]) -> R
     if stage.sets.iter().any(|set| set.path.first().is_some_and(|name| name.text == axis.name.text)) {
         return Ok(());
     }
-    let mut spellings: BTreeMap<String, &str> = BTreeMap::new();
-    for place in instances.iter().filter_map(|instance| instance.coordinates.get(&axis.name.text)) {
+    let (mut spellings, mut seen) = (BTreeMap::<String, &str>::new(), BTreeSet::new());
+    let places = instances.iter().filter_map(|instance| instance.coordinates.get(&axis.name.text));
+    // Once for each label, however many instances share it.
+    for place in places.filter(|place| seen.insert(place.label.as_str())) {
         let first = *spellings.entry(place.value.to_string()).or_insert(&place.label);
         if first != place.label {
             let span = |label: &str| axis.variants.iter().find(|variant| variant.label.text == label).map(|variant| variant.label.span);
