@@ -84,21 +84,12 @@ impl Local {
     }
 }
 
-impl Local {
-    /// Starts a worker and its guard.
-    fn guarded(&self, command: &mut Command) -> std::io::Result<(Child, Guard)> {
-        let child = command.spawn()?;
-        let guard = Guard::of(&child, &self.executable);
-        Ok((child, guard))
-    }
-}
-
 impl Executor for Local {
     fn start(&self, job: &Job, tell: Tell) -> std::io::Result<Box<dyn Running>> {
         let mut line = serde_json::to_string(job)?;
         line.push('\n');
         if job.may_share_worker() {
-            let worker = self.pool.start(&line, tell, || self.guarded(&mut self.command(Stdio::null())))?;
+            let worker = self.pool.start(&line, tell, || Ok((self.command(Stdio::null()).spawn()?, self.executable.clone())))?;
             return Ok(Box::new(worker));
         }
         let log = File::options().create(true).append(true).open(&job.log)?;
@@ -108,11 +99,13 @@ impl Executor for Local {
         if let Some(gpus) = &job.gpus {
             command.env("CUDA_VISIBLE_DEVICES", gpus);
         }
-        let (mut child, guard) = self.guarded(&mut command)?;
+        let mut child = command.spawn()?;
         let worker = LocalWorker::of(&mut child);
-        let started = worker.clone();
+        let (started, executable) = (worker.clone(), self.executable.clone());
         std::thread::Builder::new().name(format!("worker {}", job.instance)).spawn(move || {
             started.send(&line);
+            // Here, so that starting it holds nobody up.
+            let guard = Guard::of(&child, &executable);
             if let Some(stdout) = child.stdout.take() {
                 forward(BufReader::new(stdout), log, &tell);
             }

@@ -1,6 +1,7 @@
 //! Workers that take one program after the other, as long as each of them leaves nothing behind.
 
 use std::io::{BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -31,7 +32,8 @@ struct Seat {
 }
 
 impl Pool {
-    /// Gives a job, one line of text, to a worker that waits, or to one made by `spawn`. What it does is told to `tell`.
+    /// Gives a job, one line of text, to a worker that waits, or to one made by `spawn`, which tells of which executable too. What it does is told
+    /// to `tell`.
     ///
     /// # Errors
     /// What kept a worker from starting.
@@ -39,7 +41,7 @@ impl Pool {
         &self,
         line: &str,
         tell: Tell,
-        spawn: impl FnOnce() -> std::io::Result<(Child, Guard)>,
+        spawn: impl FnOnce() -> std::io::Result<(Child, PathBuf)>,
     ) -> std::io::Result<LocalWorker> {
         let mut tell = tell;
         while let Some(member) = self.take_idle() {
@@ -48,13 +50,17 @@ impl Pool {
                 Err(back) => tell = back,
             }
         }
-        let (mut child, guard) = spawn()?;
+        let (mut child, executable) = spawn()?;
         let stdout = child.stdout.take();
         let member = Arc::new(Member { worker: LocalWorker::of(&mut child), seat: Mutex::default(), listener: Mutex::default() });
         // Nobody else has it yet, so it is free.
         drop(member.sit(tell));
         let (pool, heard) = (self.clone(), Arc::clone(&member));
-        let thread = std::thread::Builder::new().name("programs".to_owned()).spawn(move || pool.listen(&heard, (child, guard), stdout))?;
+        let thread = std::thread::Builder::new().name("programs".to_owned()).spawn(move || {
+            // Here, so that starting it holds nobody up.
+            let guard = Guard::of(&child, &executable);
+            pool.listen(&heard, (child, guard), stdout);
+        })?;
         *lock(&member.listener) = Some(thread);
         Ok(member.send(line))
     }
