@@ -86,7 +86,7 @@ pub struct Collected {
     pub unreached: usize,
     /// How many results stay because living processes rely on them and nothing else does.
     pub in_use: usize,
-    /// The plans and pins that were heeded.
+    /// The plans and pins that were heeded, with those of their results that are there.
     pub roots: Vec<Root>,
     /// Whether `max_size` was met.
     pub within_budget: bool,

@@ -292,3 +292,11 @@ fn gc_removes_notes_that_no_run_can_answer_from() {
     assert!(notes().len() == 1 && !first.exists());
     bench.ok(&["run", "--cpus", "1"]).counts(2, 0);
 }
+
+#[test]
+fn gc_says_of_a_plan_only_how_many_results_are_there() {
+    let bench = Bench::new(&(shell("a", "echo x > {outputs.out}/x", "") + &shell("b", "exit 3", "inputs.a = \"a\"")));
+    assert_eq!(bench.planish(&["run"]).code, 1);
+    let said = bench.ok(&["gc"]).out;
+    assert!(said.contains("1 result stays") && said.contains("kept for  pipeline.toml  1 result\n"), "{said}");
+}

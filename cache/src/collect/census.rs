@@ -85,6 +85,10 @@ impl Census {
         let mut census = Census { blobs: blobs(store)?, roots, holders: Vec::new() };
         let mut needs = Needs { rooted, leased, made: HashSet::new() };
         census.results(store, &mut needs)?;
+        // A root names the keys of work that failed, too.
+        for root in &mut census.roots {
+            root.keys.retain(|_, key| needs.made.contains(key));
+        }
         census.checkpoints(store, &needs)?;
         census.parts(store)?;
         census.set_aside(store)?;
