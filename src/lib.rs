@@ -7,5 +7,6 @@ pub mod fingerprint;
 pub mod key;
 pub mod plan;
 pub mod run;
+pub mod serve;
 pub mod show;
 pub mod spec;

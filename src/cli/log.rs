@@ -65,7 +65,7 @@ pub(super) fn log(arguments: &LogArguments, hooks: &Hooks<'_>, screen: Screen) -
 }
 
 /// The end of the file, and how many bytes come before that.
-fn end_of(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
+pub(super) fn end_of(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
     let mut file = File::open(path)?;
     let omitted = file.metadata()?.len().saturating_sub(MOST);
     file.seek(SeekFrom::Start(omitted))?;

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod attack;
+mod browser;
 mod completions;
 mod doctor;
 mod error;
@@ -19,6 +20,7 @@ mod report;
 mod run;
 mod schema;
 mod select;
+mod serve;
 mod show;
 mod status;
 mod verify;
@@ -56,6 +58,7 @@ enum Command {
     Log(log::LogArguments),
     Show(show::ShowArguments),
     Report(report::ReportArguments),
+    Serve(serve::ServeArguments),
     Gc(gc::GcArguments),
     Verify(verify::VerifyArguments),
     Pin(pin::PinArguments),
@@ -111,6 +114,7 @@ fn obey(command: &Command, hooks: &Hooks<'_>, screen: Screen) -> Exit {
         Command::Log(arguments) => log::log(arguments, hooks, screen),
         Command::Show(arguments) => show::show(arguments, hooks, screen),
         Command::Report(arguments) => report::report(arguments, hooks, screen),
+        Command::Serve(arguments) => serve::serve(arguments, hooks, screen),
         Command::Gc(arguments) => gc::gc(arguments, screen),
         Command::Verify(arguments) => verify::verify(arguments, screen),
         Command::Pin(arguments) => pin::pin(arguments, hooks, screen),

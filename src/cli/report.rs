@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use planish_cache::{Digest, Key};
+use planish_contract::Folder;
 use serde_json::Value;
 
 use crate::exit::Exit;
@@ -12,6 +13,7 @@ use crate::plan::Instance;
 use crate::run::{Adoptions, Forecast, Mark, Outcome, Provenance, RunResult, Standing, open_artifact};
 use crate::show::{self, PageView, ReportView, Screen};
 
+use super::browser;
 use super::error::CommandError;
 use super::hooks::{Hooks, InstanceProvenance, ReportHook};
 use super::open::{Opened, PipelineArguments};
@@ -21,6 +23,9 @@ use super::open::{Opened, PipelineArguments};
 pub(super) struct ReportArguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
+    /// Show it in the browser
+    #[arg(long)]
+    open: bool,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -31,12 +36,14 @@ pub(super) fn report(arguments: &ReportArguments, hooks: &Hooks<'_>, screen: Scr
     let pages = render(&opened, hooks)?;
     opened.say_notices(screen);
     if pages.is_empty() {
-        let message = if opened.plan.instances.iter().any(|instance| hook(hooks, instance).is_some()) {
-            "the result that the page shows is not there"
-        } else {
-            "no stage of this pipeline makes a report"
-        };
+        let none = slots(&opened, hooks).is_empty();
+        let message = if none { "no stage of this pipeline makes a report" } else { "the result that the page shows is not there" };
         return Err(CommandError::usage(message, "`planish run` makes results; a stage with run = \"report\" makes tables of them"));
+    }
+    if arguments.open {
+        for page in &pages {
+            browser::open(&page.path.display().to_string())?;
+        }
     }
     if arguments.json {
         screen.answer(&show::json_answer("report", ReportView { pages: pages.iter().map(Page::view).collect() }));
@@ -78,9 +85,14 @@ struct Stand {
 
 /// Writes a page for each result that has one.
 pub(super) fn render(opened: &Opened, hooks: &Hooks<'_>) -> Result<Vec<Page>, CommandError> {
-    if !opened.plan.instances.iter().any(|instance| hook(hooks, instance).is_some()) {
+    if slots(opened, hooks).is_empty() {
         return Ok(Vec::new());
     }
+    pages(opened, hooks, &stands(opened)?)
+}
+
+/// How every instance stands.
+fn stands(opened: &Opened) -> Result<Vec<Stand>, CommandError> {
     let stand = |(instance, forecast): (&Instance, Forecast)| {
         let past = opened.history.past(&instance.id);
         let standing = Standing::of(&forecast, past);
@@ -89,8 +101,7 @@ pub(super) fn render(opened: &Opened, hooks: &Hooks<'_>) -> Result<Vec<Page>, Co
             _ => Stand { standing, key: past.and_then(|past| past.key), outputs: None },
         }
     };
-    let stands: Vec<Stand> = opened.plan.instances.iter().zip(opened.forecast()?).map(stand).collect();
-    pages(opened, hooks, &stands)
+    Ok(opened.plan.instances.iter().zip(opened.forecast()?).map(stand).collect())
 }
 
 /// The same after a run that left nothing undone.
@@ -109,29 +120,73 @@ fn stands_after(result: &RunResult) -> Vec<Stand> {
     result.outcomes.iter().zip(&result.keys).map(stand).collect()
 }
 
+/// Makes the pages, and writes those that are not there.
 fn pages(opened: &Opened, hooks: &Hooks<'_>, stands: &[Stand]) -> Result<Vec<Page>, CommandError> {
-    let reports: Vec<(usize, &ReportHook)> =
-        opened.plan.instances.iter().enumerate().filter_map(|(index, instance)| hook(hooks, instance).map(|hook| (index, hook))).collect();
-    if reports.is_empty() {
+    let slots = slots(opened, hooks);
+    if slots.is_empty() {
         return Ok(Vec::new());
     }
     let provenance = provenance(opened, stands)?;
     let mut pages = Vec::new();
-    for (index, hook) in &reports {
-        let (Some(instance), Some(Stand { outputs: Some(outputs), .. })) = (opened.plan.instances.get(*index), stands.get(*index)) else {
-            continue;
-        };
-        let default = instance.interface.outputs.first().and_then(|output| outputs.get(&output.name));
-        let Some(digest) = default else { continue };
-        let artifact = open_artifact(&opened.store, &instance.id, digest)?;
-        let path = opened.folder.join(page_name(opened.profile.as_deref(), (reports.len() > 1).then_some(instance.id.as_str())));
-        let page = (hook.render)(&artifact, &provenance)?;
-        if opened.store.hash_file(&path).ok() != Some(Digest::of(page.as_bytes())) {
-            opened.store.write_atomic(&path, page.as_bytes())?;
+    for slot in &slots {
+        let Some((artifact, html)) = draw(opened, slot, stands, &provenance)? else { continue };
+        let (path, digest) = (opened.folder.join(&slot.name), Digest::of(html.as_bytes()));
+        if opened.store.hash_file(&path).ok() != Some(digest) {
+            opened.store.write_atomic(&path, html.as_bytes())?;
         }
-        pages.push(Page { path, text: (hook.text)(&artifact)?, digest: Digest::of(page.as_bytes()) });
+        pages.push(Page { path, text: (slot.hook.text)(&artifact)?, digest });
     }
     Ok(pages)
+}
+
+/// A page that this pipeline has, once its result is there.
+struct PageSlot<'a> {
+    /// The index of the instance that it shows.
+    index: usize,
+    instance: &'a Instance,
+    hook: &'a ReportHook,
+    /// Its file.
+    name: String,
+}
+
+fn slots<'a>(opened: &'a Opened, hooks: &Hooks<'a>) -> Vec<PageSlot<'a>> {
+    let instances = opened.plan.instances.iter().enumerate();
+    let shown: Vec<_> = instances.filter_map(|(index, instance)| Some((index, instance, hook(hooks, instance)?))).collect();
+    let several = shown.len() > 1;
+    let slot = |(index, instance, hook): (usize, &'a Instance, &'a ReportHook)| {
+        let name = page_name(opened.profile.as_deref(), several.then_some(instance.id.as_str()));
+        PageSlot { index, instance, hook, name }
+    };
+    shown.into_iter().map(slot).collect()
+}
+
+/// The result that a page shows, and the page; `None` when the result is not there.
+fn draw(
+    opened: &Opened,
+    slot: &PageSlot<'_>,
+    stands: &[Stand],
+    provenance: &[InstanceProvenance],
+) -> Result<Option<(Folder, String)>, CommandError> {
+    let Some(Stand { outputs: Some(outputs), .. }) = stands.get(slot.index) else { return Ok(None) };
+    let default = slot.instance.interface.outputs.first().and_then(|output| outputs.get(&output.name));
+    let Some(digest) = default else { return Ok(None) };
+    let artifact = open_artifact(&opened.store, &slot.instance.id, digest)?;
+    let html = (slot.hook.render)(&artifact, provenance)?;
+    Ok(Some((artifact, html)))
+}
+
+/// The names of the pages whose results are in the store.
+pub(super) fn names(opened: &Opened, hooks: &Hooks<'_>, forecasts: &[Forecast]) -> Vec<String> {
+    let there = |slot: &PageSlot<'_>| matches!(forecasts.get(slot.index), Some(Forecast::Hit { .. }));
+    slots(opened, hooks).into_iter().filter(there).map(|slot| slot.name).collect()
+}
+
+/// The page of that name, without writing it; `None` when there is none, or its result is not in the store.
+pub(super) fn page(opened: &Opened, hooks: &Hooks<'_>, name: &str) -> Result<Option<String>, CommandError> {
+    let slots = slots(opened, hooks);
+    let Some(slot) = slots.iter().find(|slot| slot.name == name) else { return Ok(None) };
+    let stands = stands(opened)?;
+    Ok(draw(opened, slot, &stands, &provenance(opened, &stands)?)?.map(|(_, html)| html))
 }
 
 /// `report.html`, with the profile's name and, where there are several, the instance's.

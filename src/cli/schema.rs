@@ -53,6 +53,8 @@ enum Subject {
     Report,
     /// The answer of `planish init --json`.
     Init,
+    /// What `planish serve` tells under `/state.json` and `/events`.
+    Serve,
 }
 
 pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Screen) -> Exit {
@@ -74,6 +76,7 @@ pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Scr
         Subject::Run => show::flat_schema::<show::RunView<'_>>(),
         Subject::Report => show::flat_schema::<show::ReportView>(),
         Subject::Init => show::flat_schema::<show::InitView>(),
+        Subject::Serve => show::flat_schema::<show::LiveView>(),
     };
     screen.answer(&show::pretty(&schema));
     Exit::Success

@@ -245,7 +245,12 @@ impl<'a> Dispatcher<'a> {
                 self.around.observer.notice(Notice::Waiting { instance });
             }
             Event::Working => self.watch_time(instance),
-            Event::Progress(progress) => self.around.observer.notice(Notice::Progress { instance, progress: &progress }),
+            Event::Progress(progress) => {
+                if let Some(known) = self.plan.instances.get(instance) {
+                    self.recorder.progress(&known.id, &progress);
+                }
+                self.around.observer.notice(Notice::Progress { instance, progress: &progress });
+            }
             Event::Finished(finished) => active.result = Some(Ok(finished)),
             Event::Failed(failed) => active.result = Some(Err(failed)),
             // Executors keep this to themselves.

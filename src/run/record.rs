@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use planish_cache::{Action, Key, Store, StoreError};
+use planish_contract::Progress;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
+use super::live::Live;
 use super::machine;
 use super::reason::Reason;
 
@@ -97,6 +99,7 @@ pub(super) struct Recorder<'a> {
     news: bool,
     /// What is written.
     pub record: RunRecord,
+    live: Live,
 }
 
 impl<'a> Recorder<'a> {
@@ -117,7 +120,7 @@ impl<'a> Recorder<'a> {
             run,
         };
         let folder = store.runs_dir().join(&record.run);
-        Recorder { store, folder, begun: false, news: false, record }
+        Recorder { store, live: Live::of(&folder), folder, begun: false, news: false, record }
     }
 
     /// Writes the record, and makes the run's folder if this is the first time.
@@ -145,11 +148,17 @@ impl<'a> Recorder<'a> {
         std::fs::rename(&folder, &self.folder).map_err(|error| StoreError::new(Action::Rename, &self.folder, error))
     }
 
+    /// A running instance is so far.
+    pub(super) fn progress(&mut self, instance: &str, progress: &Progress) {
+        self.live.note(self.store, instance, progress);
+    }
+
     /// Changes what is known of an instance; `news` says whether that has to be written.
     pub(super) fn note(&mut self, instance: &str, news: bool, change: impl FnOnce(&mut InstanceRecord)) {
         if let Some(record) = self.record.instances.get_mut(instance) {
             change(record);
         }
+        self.live.forget(instance);
         self.news |= news;
     }
 
@@ -170,6 +179,7 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// A store that can't be written.
     pub(super) fn end(&mut self, exit: u8) -> Result<(), StoreError> {
+        self.live.end();
         if !self.begun && !self.news {
             return Ok(());
         }
@@ -217,6 +227,14 @@ pub fn find_log(store: &Store, pipeline: &str, instance: &str) -> Option<(RunRec
     })
 }
 
+/// The latest run of `pipeline`.
+#[must_use]
+pub fn latest_run(store: &Store, pipeline: &str) -> Option<RunRecord> {
+    let mut runs = runs(store);
+    runs.sort_unstable_by(|a, b| b.cmp(a));
+    runs.iter().find_map(|run| read_record(store, run).filter(|record| record.pipeline == pipeline))
+}
+
 impl RunRecord {
     /// Whether the instance is being worked on now.
     #[must_use]
@@ -227,7 +245,7 @@ impl RunRecord {
 
     /// Whether the run goes on.
     #[must_use]
-    pub(super) fn goes_on(&self) -> bool {
+    pub fn goes_on(&self) -> bool {
         let engine = i32::try_from(self.process).ok().and_then(Pid::from_raw);
         // A process of somebody else can't be asked, but it is there.
         let alive = engine.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)));

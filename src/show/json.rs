@@ -38,6 +38,12 @@ pub fn json_answer<T: Serialize>(command: &'static str, fields: T) -> String {
     pretty(&Flat { schema: VERSION, command, fields })
 }
 
+/// The same on one line, without its end.
+#[must_use]
+pub fn json_line<T: Serialize>(command: &'static str, fields: T) -> String {
+    serde_json::to_string(&Flat { schema: VERSION, command, fields }).unwrap_or_default()
+}
+
 /// The answer to `command` as JSON text, with a line end.
 #[must_use]
 pub fn json<T: Serialize>(command: &'static str, instances: T) -> String {

@@ -9,6 +9,7 @@ mod json;
 mod kept;
 mod lines;
 mod listing;
+mod live;
 mod progress;
 mod ran;
 mod record;
@@ -26,10 +27,11 @@ pub use explain::explanations;
 pub use graph::{GraphFormat, GraphView, Node, graph};
 pub use health::{DoctorView, Finding, Health, doctor};
 pub use inventory::{InstanceView, OutputView, StoredView, artifacts, instances};
-pub use json::{Schema, VERSION, answer_schema, flat_schema, json, json_answer, pretty};
+pub use json::{Schema, VERSION, answer_schema, flat_schema, json, json_answer, json_line, pretty};
 pub use kept::{KeptView, RootView, roots};
 pub use lines::LineObserver;
 pub use listing::{PlanView, StatusView, plan, status};
+pub use live::{Known, LatestView, LiveView, PresentView};
 pub use progress::ProgressObserver;
 pub use ran::{InitView, PageView, ReportView, RunView};
 pub use record::{AdoptionsView, LogView};
@@ -94,21 +96,27 @@ impl Screen {
 
     /// Says what went wrong, and what to do about it.
     pub fn error(&self, error: &CommandError) {
-        if let CommandError::Pipeline(errors) = error {
-            let plain = !self.is_terminal() || std::env::var_os("NO_COLOR").is_some();
-            line(errors.render(plain, DEFAULT_WIDTH).trim_end());
-            return;
-        }
-        line(&format!("error: {error}"));
-        if let Some(hint) = error.hint() {
-            line(&format!("  hint: {hint}"));
-        }
+        line(&explain(error, !self.is_terminal() || std::env::var_os("NO_COLOR").is_some()));
     }
 
     /// Shows what the command line's reader says: help, or what it can't read.
     pub fn command_line(&self, error: &clap::Error) {
         drop(error.print());
     }
+}
+
+/// What went wrong, and what to do about it, as plain text.
+#[must_use]
+pub fn problem(error: &CommandError) -> String {
+    explain(error, true)
+}
+
+fn explain(error: &CommandError, plain: bool) -> String {
+    if let CommandError::Pipeline(errors) = error {
+        return errors.render(plain, DEFAULT_WIDTH).trim_end().to_owned();
+    }
+    let hint = error.hint().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+    format!("error: {error}{hint}")
 }
 
 /// A standard error that is gone leaves nobody to tell.

@@ -22,6 +22,7 @@ mod programs;
 mod refusals;
 mod scarce;
 mod schemas;
+mod serving;
 mod settled;
 mod sharing;
 mod store;

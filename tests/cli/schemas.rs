@@ -10,7 +10,7 @@ use crate::validator::refusal;
 
 /// The committed file must be what `planish schema` prints.
 #[track_caller]
-fn current(of: &str) -> Value {
+pub(crate) fn current(of: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schema/{of}.json"));
     let printed = Bench::new("").ok(&["schema", of]).out;
     assert_eq!(

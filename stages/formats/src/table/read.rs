@@ -27,6 +27,10 @@ pub(super) fn table(bytes: &[u8]) -> Result<Table, String> {
     }
     let [group] = footer.list(4) else { return Err("it has not one row group".to_owned()) };
     let elements = footer.list(2).get(1..).unwrap_or_default();
+    // A run of nulls takes a few bytes, however long it says it is; tables of ours hold numbers in most cells.
+    if rows.checked_mul(elements.len()).is_none_or(|cells| cells > bytes.len().saturating_mul(8)) {
+        return Err("it speaks of more cells than its bytes can hold".to_owned());
+    }
     for (chunk, element) in group.list(1).iter().zip(elements) {
         let name = element.string(4).ok_or("a column without a name")?;
         let optional = element.number(3) == Some(code::OPTIONAL);

@@ -65,6 +65,19 @@ fn damage_is_an_error_and_never_a_panic() {
     }
 }
 
+#[test]
+fn a_few_bytes_make_no_long_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.parquet");
+    let read = |rows: usize| {
+        write(&path, &[Column { name: "none", optional: true, cells: Cells::Text(vec![None; rows]) }], &BTreeMap::new()).unwrap();
+        read::table(&std::fs::read(&path).unwrap())
+    };
+    assert_eq!(read(500).unwrap().columns["none"].len(), 500);
+    // As many nulls, in as many bytes, as would fill gigabytes.
+    assert!(read(1 << 20).unwrap_err().contains("more cells"));
+}
+
 /// Bytes that pyarrow and pandas were seen to read (`tests/golden/evidence_table.py` reads them again).
 #[test]
 fn the_format_does_not_drift() {
