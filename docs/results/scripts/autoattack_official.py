@@ -4,8 +4,8 @@
 
 The model is turned into PyTorch by onnx2torch and its logits are compared with ONNX Runtime's before anything else. The images are the
 first ones of a split as planish stores it (`planish show data --restore DIR`), so both sides attack the same ones. Records the accuracy after
-each component of the standard version, one after the other, and with --individual after each component alone; wall-clock and processor
-time of each. Needs torch, onnx2torch, onnxruntime and safetensors.
+each component of the standard version, one after the other, and with --individual after each component alone (--individual only: nothing
+else); wall-clock and processor time of each. Needs torch, onnx2torch, onnxruntime and safetensors.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main():
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--individual", action="store_true")
+    parser.add_argument("--individual", choices=["no", "too", "only"], default="no")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     sys.path.insert(0, str(arguments.autoattack))
@@ -91,7 +91,7 @@ def main():
 
     # One after the other: what fell stays misclassified, so each component attacks what those before it left standing.
     result["cascade"], worst = {}, images.clone()
-    for component in COMPONENTS:
+    for component in COMPONENTS if arguments.individual != "only" else []:
         adversary = make([component])
         standing = accuracy(model, worst, labels)[1].argmax(1) == labels
         with Watch() as watch:
@@ -100,8 +100,9 @@ def main():
         result["cascade"][component] = {"accuracy": accuracy(model, worst, labels)[0], "wall": watch.wall, "processor": watch.processor}
         print(component, result["cascade"][component], flush=True)
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    result["robust"] = result["cascade"]["square"]["accuracy"]
-    if arguments.individual:
+    if arguments.individual != "only":
+        result["robust"] = result["cascade"]["square"]["accuracy"]
+    if arguments.individual != "no":
         result["individual"] = {}
         for component in COMPONENTS[1:]:
             result["individual"][component] = alone(component)

@@ -20,6 +20,13 @@ impl Dim {
         (self.per_image == 0).then_some(self.fixed)
     }
 
+    /// Whether a tensor can have this size.
+    pub(crate) fn is_plausible(self) -> bool {
+        const MOST: i64 = 1 << 40;
+        let fits = |number: i64| (-MOST..=MOST).contains(&number);
+        fits(self.fixed) && fits(self.per_image) && (self.per_image != 0 || self.fixed >= 0)
+    }
+
     pub(crate) fn plus(self, other: Dim) -> Option<Dim> {
         Some(Dim { fixed: self.fixed.checked_add(other.fixed)?, per_image: self.per_image.checked_add(other.per_image)? })
     }
@@ -65,6 +72,15 @@ pub(crate) fn product(dims: &[Option<Dim>]) -> Option<Dim> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_of_tensors_are_neither_negative_nor_endless() {
+        for (fixed, per_image, plausible) in
+            [(0, 0, true), (-1, 0, false), (1 << 41, 0, false), (0, 1, true), (-1, 1, true), (0, -(1 << 41), false), (i64::MIN, 0, false)]
+        {
+            assert_eq!(Dim { fixed, per_image }.is_plausible(), plausible, "{fixed} + {per_image} n");
+        }
+    }
 
     #[test]
     fn arithmetic_is_linear_in_the_batch() {

@@ -42,7 +42,11 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn insert(&mut self, name: &str, fact: Fact) {
+    /// Sizes that no tensor can have, which shapes in a model may lead to, count as not known: what is computed from sizes stays in range.
+    pub(crate) fn insert(&mut self, name: &str, mut fact: Fact) {
+        for size in fact.sizes.iter_mut().flatten() {
+            *size = size.filter(|size| size.is_plausible());
+        }
         self.facts.insert(name.to_owned(), fact);
     }
 
