@@ -97,8 +97,9 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Result<Vec<u8>, Problem>, Failur
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::tensor_proto::DataLocation;
-    use crate::proto::{StringStringEntryProto, TensorProto};
+    use crate::proto::attribute_proto::AttributeType;
+    use crate::proto::tensor_proto::{DataLocation, DataType};
+    use crate::proto::{AttributeProto, GraphProto, NodeProto, StringStringEntryProto, TensorProto};
     use crate::testing;
 
     #[test]
@@ -156,6 +157,51 @@ mod tests {
             ..tensor.clone()
         };
         model
+    }
+
+    /// As [`external`], with the tensor in a Constant node; `deep` puts that into a branch.
+    fn external_constant(deep: bool) -> ModelProto {
+        let mut model = external("weights.bin", "4");
+        let graph = model.graph.as_mut().unwrap();
+        let weights = graph.initializer.remove(0);
+        let output = weights.name().to_owned();
+        let constant = |output: &str, tensor| {
+            let (name, r#type) = (Some("value".into()), Some(AttributeType::Tensor as i32));
+            let attribute = vec![AttributeProto { name, r#type, t: Some(tensor), ..Default::default() }];
+            NodeProto { attribute, ..testing::node("Constant", &[], output) }
+        };
+        if !deep {
+            graph.node.insert(0, constant(&output, weights));
+            return model;
+        }
+        let (name, value) = (Some("branch".into()), testing::value("inner", &[Some(12), Some(2)]));
+        let branch = GraphProto { name, node: vec![constant("inner", weights)], output: vec![value], ..Default::default() };
+        let yes = TensorProto { data_type: Some(DataType::Bool as i32), raw_data: Some(vec![1]), ..Default::default() };
+        let attribute = ["then_branch", "else_branch"].map(|name| {
+            let (name, r#type) = (Some(name.into()), Some(AttributeType::Graph as i32));
+            AttributeProto { name, r#type, g: Some(branch.clone()), ..Default::default() }
+        });
+        let choice = NodeProto { attribute: attribute.to_vec(), ..testing::node("If", &["yes"], &output) };
+        graph.node.splice(0..0, [constant("yes", yes), choice]);
+        model
+    }
+
+    #[test]
+    fn values_of_constants_and_nested_graphs_are_fetched_as_those_of_initializers() {
+        let folder = tempfile::tempdir().unwrap();
+        let values: Vec<u8> = (0..25u8).flat_map(|v| f32::from(v).to_le_bytes()).collect();
+        std::fs::write(folder.path().join("weights.bin"), &values).unwrap();
+        let path = folder.path().join("model.onnx");
+        for deep in [false, true] {
+            std::fs::write(&path, external_constant(deep).encode_to_vec()).unwrap();
+            let file = ModelFile::read(&path).unwrap_or_else(|failure| panic!("{failure}"));
+            assert!(!external::used(&file.model));
+            assert_eq!(crate::read_proto(&path, &mut |location| location == "weights.bin").unwrap(), file.model);
+            assert!(crate::read_proto(&path, &mut |_| false).unwrap_err().to_string().contains("not among those given"));
+            let again = ModelFile::from_bytes(file.bytes.clone()).unwrap();
+            assert_eq!(again.model, file.model);
+            assert!(file.bytes.windows(96).any(|part| part == &values[4..]), "deep: {deep}");
+        }
     }
 
     #[test]

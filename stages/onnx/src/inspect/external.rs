@@ -6,13 +6,15 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use super::problem::{Problem, quote};
+use super::walk;
 use crate::model_file::LIMIT;
 use crate::proto::tensor_proto::DataLocation;
-use crate::proto::{AttributeProto, GraphProto, ModelProto, TensorProto};
+use crate::proto::{ModelProto, TensorProto};
 
-/// Whether any initializer keeps its values in another file.
+/// Whether any tensor of the model keeps its values in another file: an initializer or an attribute, in whichever graph.
 pub(crate) fn used(model: &ModelProto) -> bool {
-    model.graph.iter().flat_map(|graph| &graph.initializer).any(is_external)
+    let found = walk::tensors(model, &mut |tensor, _| if is_external(tensor) { Err(()) } else { Ok(()) });
+    found.is_err()
 }
 
 fn is_external(tensor: &TensorProto) -> bool {
@@ -36,17 +38,7 @@ pub(crate) fn fetch(model: &mut ModelProto, folder: Option<&Path>) -> Result<(),
 /// As there, and a location that is not allowed.
 pub(crate) fn fetch_allowed(model: &mut ModelProto, folder: Option<&Path>, allow: &mut dyn FnMut(&str) -> bool) -> Result<(), Problem> {
     let mut files = Files { folder, allow, open: BTreeMap::new(), left: LIMIT };
-    model.graph.iter_mut().try_for_each(|graph| fetch_graph(graph, &mut files))
-}
-
-fn fetch_graph(graph: &mut GraphProto, files: &mut Files<'_>) -> Result<(), Problem> {
-    graph.initializer.iter_mut().try_for_each(|tensor| files.fetch(tensor))?;
-    graph.node.iter_mut().flat_map(|node| &mut node.attribute).try_for_each(|attribute| fetch_attribute(attribute, files))
-}
-
-fn fetch_attribute(attribute: &mut AttributeProto, files: &mut Files<'_>) -> Result<(), Problem> {
-    attribute.t.iter_mut().chain(&mut attribute.tensors).try_for_each(|tensor| files.fetch(tensor))?;
-    attribute.g.iter_mut().chain(&mut attribute.graphs).try_for_each(|graph| fetch_graph(graph, files))
+    walk::tensors_mut(model, &mut |tensor| files.fetch(tensor))
 }
 
 struct Files<'a> {

@@ -79,3 +79,87 @@ fn attribute_tensors<'a, E>(attribute: &'a AttributeProto, node: Option<&'a Node
 fn parts(tensor: &SparseTensorProto) -> impl Iterator<Item = &TensorProto> {
     tensor.values.iter().chain(&tensor.indices)
 }
+
+/// Calls `change` for every tensor, in the order of [`tensors`].
+pub(super) fn tensors_mut<E>(model: &mut ModelProto, change: Change<'_, E>) -> Result<(), E> {
+    let training = model.training_info.iter_mut().flat_map(|info| [&mut info.initialization, &mut info.algorithm]);
+    training.chain([&mut model.graph]).flatten().try_for_each(|graph| graph_tensors_mut(graph, change))?;
+    for function in &mut model.functions {
+        let nodes = function.node.iter_mut().flat_map(|node| &mut node.attribute);
+        nodes.chain(&mut function.attribute_proto).try_for_each(|attribute| attribute_tensors_mut(attribute, change))?;
+    }
+    Ok(())
+}
+
+type Change<'c, E> = &'c mut dyn FnMut(&mut TensorProto) -> Result<(), E>;
+
+fn graph_tensors_mut<E>(graph: &mut GraphProto, change: Change<'_, E>) -> Result<(), E> {
+    graph.initializer.iter_mut().try_for_each(&mut *change)?;
+    graph.sparse_initializer.iter_mut().flat_map(parts_mut).try_for_each(&mut *change)?;
+    graph.node.iter_mut().flat_map(|node| &mut node.attribute).try_for_each(|attribute| attribute_tensors_mut(attribute, change))
+}
+
+fn attribute_tensors_mut<E>(attribute: &mut AttributeProto, change: Change<'_, E>) -> Result<(), E> {
+    attribute.t.iter_mut().chain(&mut attribute.tensors).try_for_each(&mut *change)?;
+    let sparse = attribute.sparse_tensor.iter_mut().chain(&mut attribute.sparse_tensors);
+    sparse.flat_map(parts_mut).try_for_each(&mut *change)?;
+    attribute.g.iter_mut().chain(&mut attribute.graphs).try_for_each(|graph| graph_tensors_mut(graph, change))
+}
+
+fn parts_mut(tensor: &mut SparseTensorProto) -> impl Iterator<Item = &mut TensorProto> {
+    tensor.values.iter_mut().chain(&mut tensor.indices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{FunctionProto, TrainingInfoProto};
+
+    /// A model with a tensor in each place that can hold one, named by the place.
+    fn everywhere() -> ModelProto {
+        let tensor = |name: &str| TensorProto { name: Some(name.into()), ..Default::default() };
+        let sparse = |name: &str| SparseTensorProto {
+            values: Some(tensor(&format!("{name} values"))),
+            indices: Some(tensor(&format!("{name} indices"))),
+            ..Default::default()
+        };
+        let attribute = |name: &str| AttributeProto {
+            t: Some(tensor(&format!("{name} t"))),
+            tensors: vec![tensor(&format!("{name} tensors"))],
+            sparse_tensor: Some(sparse(&format!("{name} sparse"))),
+            sparse_tensors: vec![sparse(&format!("{name} sparses"))],
+            ..Default::default()
+        };
+        let node = |attribute: AttributeProto| NodeProto { attribute: vec![attribute], ..Default::default() };
+        let graph = |name: &str, inner: Vec<GraphProto>| GraphProto {
+            initializer: vec![tensor(&format!("{name} initializer"))],
+            sparse_initializer: vec![sparse(&format!("{name} initializer"))],
+            node: vec![node(AttributeProto { graphs: inner, ..attribute(name) })],
+            ..Default::default()
+        };
+        let branch = AttributeProto { g: Some(graph("branch", vec![graph("deep", Vec::new())])), ..Default::default() };
+        let mut main = graph("main", vec![graph("nested", Vec::new())]);
+        main.node.push(node(branch));
+        let training = TrainingInfoProto {
+            initialization: Some(graph("initialization", Vec::new())),
+            algorithm: Some(graph("algorithm", Vec::new())),
+            ..Default::default()
+        };
+        let function =
+            FunctionProto { node: vec![node(attribute("body"))], attribute_proto: vec![attribute("default")], ..Default::default() };
+        ModelProto { graph: Some(main), training_info: vec![training], functions: vec![function], ..Default::default() }
+    }
+
+    #[test]
+    fn both_walks_visit_every_tensor_in_the_same_order() {
+        let mut model = everywhere();
+        let (mut read, mut changed) = (Vec::new(), Vec::new());
+        tensors(&model, &mut |tensor, _| Ok::<(), ()>(read.push(tensor.name().to_owned()))).unwrap();
+        tensors_mut(&mut model, &mut |tensor| Ok::<(), ()>(changed.push(tensor.name().to_owned()))).unwrap();
+        assert_eq!(read, changed);
+        // Six graphs with nine tensors each, and the attributes of the function with six each.
+        assert_eq!((read.len(), read.iter().collect::<std::collections::BTreeSet<_>>().len()), (66, 66));
+        let stopped = tensors_mut(&mut model, &mut |tensor| if tensor.name() == "deep t" { Err("here") } else { Ok(()) });
+        assert_eq!(stopped, Err("here"));
+    }
+}
