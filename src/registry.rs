@@ -38,7 +38,8 @@ static NEEDS: &[NeedHook] = &[
 
 /// What `planish attack` shows.
 #[cfg(feature = "ml")]
-const ATTACK: Option<AttackHook> = Some(AttackHook { view: page::attack });
+const ATTACK: Option<AttackHook> =
+    Some(AttackHook { view: page::attack, schema: planish::show::flat_schema::<planish_report::evaluation::EvaluationView> });
 #[cfg(not(feature = "ml"))]
 const ATTACK: Option<AttackHook> = None;
 

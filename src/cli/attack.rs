@@ -130,9 +130,7 @@ enum Colours {
 }
 
 pub(super) fn attack(arguments: &AttackArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
-    let Some(hook) = hooks.attack else {
-        return Err(CommandError::usage("this planish was built without machine learning", "build it with its default features"));
-    };
+    let hook = hook(hooks)?;
     let text = pipeline::text(arguments)?;
     if arguments.print_pipeline {
         screen.answer(&text);
@@ -157,6 +155,12 @@ pub(super) fn attack(arguments: &AttackArguments, hooks: &Hooks<'_>, screen: Scr
         screen.say(&format!("report: {}", show::path(path)));
     }
     Ok(if arguments.strict && view.masked { Exit::Masked } else { Exit::Success })
+}
+
+/// What the stages contribute to this command.
+pub(super) fn hook(hooks: &Hooks<'_>) -> Result<AttackHook, CommandError> {
+    let without = || CommandError::usage("this planish was built without machine learning", "build it with its default features");
+    hooks.attack.ok_or_else(without)
 }
 
 /// The model's file name, as people call it.

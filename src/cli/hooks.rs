@@ -58,6 +58,8 @@ pub type Helper = (&'static str, fn() -> bool);
 pub struct AttackHook {
     /// From the model's name, the evidence, what was checked of the model beforehand, and what is known of all instances.
     pub view: AttackViewer,
+    /// The JSON Schema of the whole answer with [`AttackView::json`] in it.
+    pub schema: fn() -> Value,
 }
 
 /// What attacks on one model came to.

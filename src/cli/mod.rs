@@ -122,7 +122,7 @@ fn obey(command: &Command, hooks: &Hooks<'_>, screen: Screen) -> Exit {
         Command::Adopt(arguments) => adopt::adopt(arguments, hooks, screen),
         Command::List(arguments) => list::list(arguments, hooks, screen),
         Command::Init(arguments) => init::init(arguments, hooks, screen),
-        Command::Schema(arguments) => Ok(schema::schema(arguments, hooks, screen)),
+        Command::Schema(arguments) => schema::schema(arguments, hooks, screen),
         Command::Doctor(arguments) => Ok(doctor::doctor(arguments, hooks, screen)),
         Command::Completions(arguments) => Ok(completions::completions(arguments, screen)),
         Command::Man(arguments) => man::man(arguments, screen),

@@ -6,6 +6,8 @@ use crate::exit::Exit;
 use crate::show::{self, Screen};
 use crate::spec;
 
+use super::attack;
+use super::error::CommandError;
 use super::hooks::Hooks;
 
 /// Print a JSON Schema: of pipeline files, for editors, or of what a command answers with --json
@@ -55,9 +57,11 @@ enum Subject {
     Init,
     /// What `planish serve` tells under `/state.json` and `/events`.
     Serve,
+    /// The answer of `planish attack --json`.
+    Attack,
 }
 
-pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Screen) -> Exit {
+pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
     let schema = match arguments.of {
         Subject::Pipeline => spec::schema(hooks.kinds),
         Subject::Plan => show::answer_schema::<Vec<show::PlanView<'_>>>(),
@@ -77,7 +81,8 @@ pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Scr
         Subject::Report => show::flat_schema::<show::ReportView>(),
         Subject::Init => show::flat_schema::<show::InitView>(),
         Subject::Serve => show::flat_schema::<show::LiveView>(),
+        Subject::Attack => (attack::hook(hooks)?.schema)(),
     };
     screen.answer(&show::pretty(&schema));
-    Exit::Success
+    Ok(Exit::Success)
 }

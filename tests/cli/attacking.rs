@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::bench::Bench;
+use crate::schemas::agrees;
 
 /// A small network that PyTorch exported: images `[n, 3, 16, 16]`, five classes, random weights.
 const MODEL: &[u8] = include_bytes!("../golden/onnx_zoo/vgg-script.onnx");
@@ -87,7 +88,10 @@ fn a_model_is_attacked_and_the_result_is_kept() {
     assert!(page.contains("model.onnx under attack") && page.contains("Masking") == first.out.contains("asking") && !page.contains("http"));
     let again = bench.ok(&[&command[..], &["--json"]].concat());
     assert!(!again.err.contains("running"), "{}", again.err);
-    let answer: Value = serde_json::from_str(&again.out).unwrap();
+    for part in ["interval", "check", "masking"] {
+        agrees("attack", &again.out, part);
+    }
+    let answer = agrees("attack", &again.out, "evidence");
     assert_eq!((&answer["schema"], &answer["evidence"]["images"]), (&Value::from(1), &Value::from(3)));
     // Only the attack runs again under another one.
     let other = bench.ok(&attack(&["--expect-accuracy", "1", "--attack", "pgd = { steps = 6 }"]));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::bench::{Bench, signal, wait_until};
+use crate::schemas::agrees;
 
 const PIPELINE: &str = include_str!("../../pipeline.toml");
 /// data, 4 trainings, 4 exports, 4 × 3 attacks, tables.
@@ -37,6 +38,14 @@ fn one_command_makes_the_table_and_a_second_does_nothing() {
     let page = bench.read("report-smoke.html");
     assert!(page.contains("<svg") && page.contains("train[method=llr,seed=0]"));
     bench.ok(&smoke(&[])).counts(INSTANCES, 0);
+
+    bench.write("report-smoke.html", "lost");
+    let report = ["report", "--profile", "smoke", "--json"];
+    let answer = agrees("report", &bench.ok(&report).out, "pages");
+    let [only] = &answer["pages"].as_array().unwrap()[..] else { panic!("{answer}") };
+    assert_eq!(bench.path(only["path"].as_str().unwrap()).canonicalize().unwrap(), bench.path("report-smoke.html").canonicalize().unwrap());
+    assert!(first.out.contains(only["text"].as_str().unwrap()) && only["text"].as_str().unwrap().contains("| LLR"), "{answer}");
+    assert_eq!(bench.read("report-smoke.html"), page);
 
     // Only what depends on a changed value runs.
     bench.ok(&smoke(&["--set", "attack.seed=1"])).counts(9, 13);

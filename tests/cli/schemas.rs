@@ -70,7 +70,7 @@ fn every_answer_agrees_with_its_schema() {
 
 /// Whether an answer agrees with its schema, and would not with `field` of another type.
 #[track_caller]
-fn agrees(of: &str, answer: &str, field: &str) -> Value {
+pub(crate) fn agrees(of: &str, answer: &str, field: &str) -> Value {
     let schema = current(of);
     let answer: Value = serde_json::from_str(answer).unwrap();
     assert_eq!(refusal(&schema, &answer), None, "{of}: {answer:#}");

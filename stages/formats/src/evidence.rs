@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use planish_contract::{Failure, Folder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::adversarial::{Adversarial, AdversarialWriter};
@@ -26,7 +27,7 @@ pub const MINIMAL: &str = "minimal.safetensors";
 pub const TARGETED: &str = "targeted.safetensors";
 
 /// What an attack achieved on the images that still stood when its turn came.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttackSummary {
     /// The attack's name, such as `pgd`.
@@ -55,7 +56,7 @@ pub struct AttackSummary {
 }
 
 /// What was attacked, how, and what was left of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceHeader {
     /// The version of this schema: [`EVIDENCE_SCHEMA`].

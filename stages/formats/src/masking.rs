@@ -1,6 +1,7 @@
 //! Signs of masked gradients: `masking.json`.
 
 use planish_contract::{Failure, Folder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{check_schema, read_json};
@@ -9,7 +10,7 @@ use crate::{check_schema, read_json};
 pub const MASKING: &str = "masking.json";
 
 /// What a check came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// What an honest classifier shows.
@@ -21,7 +22,7 @@ pub enum Verdict {
 }
 
 /// One check.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MaskingCheck {
     /// Its name, such as `zero-gradients`.
@@ -37,7 +38,7 @@ pub struct MaskingCheck {
 }
 
 /// All checks of one model under one threat model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MaskingReport {
     /// The version of this schema: [`crate::SCHEMA`].

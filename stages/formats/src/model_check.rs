@@ -1,6 +1,7 @@
 //! How accurate an imported model is on clean images: `check.json`.
 
 use planish_contract::{Failure, Folder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{check_schema, read_json};
@@ -9,7 +10,7 @@ use crate::{check_schema, read_json};
 pub const CHECK: &str = "check.json";
 
 /// How accurate an imported model is on clean images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelCheck {
     /// The version of this schema: [`crate::SCHEMA`].

@@ -3,10 +3,26 @@
 use minijinja::{AutoEscape, Environment, context};
 use planish_contract::{Failure, Folder};
 use planish_formats::{Evidence, EvidenceHeader, ImageEvidence, MaskingReport, ModelCheck, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::page::Instance;
+
+/// What is known of one model under attack, for programs.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EvaluationView {
+    /// How the model is called.
+    model: String,
+    /// What was attacked, how, and what was left of it.
+    evidence: EvidenceHeader,
+    /// The 95 % interval of the share of images that every attack left correctly classified (Wilson), in `[0,1]`.
+    interval: [f64; 2],
+    /// The checks for masked gradients; null when they were not asked for.
+    masking: Option<MaskingReport>,
+    /// What was checked of the model before it was attacked; null when it was made here.
+    check: Option<ModelCheck>,
+}
 
 /// What is known of one model under attack.
 pub struct Evaluation {
@@ -56,21 +72,16 @@ impl Evaluation {
         lines.join("\n") + "\n"
     }
 
-    /// The same for programs.
+    /// The same for programs: an [`EvaluationView`].
     ///
     /// # Errors
     /// [`Failure::Internal`] when a number can't be written.
     pub fn json(&self) -> Result<Value, Failure> {
-        let header = &self.evidence.header;
-        let (low, high) = wilson(header.robust_accuracy, header.images);
-        let value = |part: Result<Value, serde_json::Error>| part.map_err(|e| Failure::internal(e.to_string()));
-        Ok(json!({
-            "model": self.model,
-            "evidence": value(serde_json::to_value(header))?,
-            "interval": [low, high],
-            "masking": value(serde_json::to_value(&self.masking))?,
-            "check": value(serde_json::to_value(&self.check))?,
-        }))
+        let evidence = self.evidence.header.clone();
+        let (low, high) = wilson(evidence.robust_accuracy, evidence.images);
+        let (model, masking, check) = (self.model.clone(), self.masking.clone(), self.check.clone());
+        let view = EvaluationView { model, evidence, interval: [low, high], masking, check };
+        serde_json::to_value(view).map_err(|e| Failure::internal(e.to_string()))
     }
 
     /// A self-contained page.
