@@ -1,6 +1,6 @@
 //! The stage kinds of this executable: one line each. The only file that names the stage crates.
 
-use planish::cli::{AttackHook, Hooks, NeedHook, ReportHook};
+use planish::cli::{AttackHook, CurvesHook, Hooks, NeedHook, ReportHook};
 use planish::spec::Kinds;
 use planish_contract::AnyStage;
 
@@ -28,6 +28,18 @@ static KINDS: &[&dyn AnyStage] = &[
 static REPORTS: &[ReportHook] = &[
     #[cfg(feature = "ml")]
     ReportHook { kind: "report", render: page::render, text: page::text },
+];
+
+/// The stage kinds whose results have curves for `TensorBoard`.
+static CURVES: &[CurvesHook] = &[
+    #[cfg(feature = "ml")]
+    CurvesHook {
+        kind: "train",
+        write: |checkpoint, made, facts, folder| {
+            let timing = planish_train::tensorboard::Timing { made, epochs: facts.get("epochs") };
+            planish_train::tensorboard::write_events(checkpoint, timing, folder)
+        },
+    },
 ];
 
 /// What the stages' libraries need of the machine.
@@ -63,7 +75,7 @@ const MODEL_PROBE: &str = "model-probe";
 pub(crate) fn hooks() -> Hooks<'static> {
     #[cfg(feature = "ml")]
     planish_onnx::probe::answer_to(&["helper", MODEL_PROBE]);
-    Hooks { kinds: &Registry, reports: REPORTS, attack: ATTACK, needs: NEEDS, environment: ENVIRONMENT, helpers: HELPERS }
+    Hooks { kinds: &Registry, reports: REPORTS, curves: CURVES, attack: ATTACK, needs: NEEDS, environment: ENVIRONMENT, helpers: HELPERS }
 }
 
 struct Registry;

@@ -1,5 +1,6 @@
 //! What the stage crates contribute to the command line. The engine knows them only through this.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use planish_contract::{Failure, Folder};
@@ -17,6 +18,8 @@ pub struct Hooks<'a> {
     pub reports: &'a [ReportHook],
     /// What the libraries of the stages need of the machine; `doctor` looks at it.
     pub needs: &'a [NeedHook],
+    /// The stage kinds whose results have curves for `TensorBoard`.
+    pub curves: &'a [CurvesHook],
     /// What `planish attack` shows; none in a build without machine learning.
     pub attack: Option<AttackHook>,
     /// Environment variables (name, value) that their libraries need in workers.
@@ -45,6 +48,18 @@ pub struct ReportHook {
     pub render: fn(&Folder, &[InstanceProvenance]) -> Result<String, Failure>,
     /// The same result as text, printed at the end of a run.
     pub text: fn(&Folder) -> Result<String, Failure>,
+}
+
+/// Writes the curves; see [`CurvesHook::write`].
+type CurvesWriter = fn(&Folder, f64, &BTreeMap<String, Value>, &Path) -> Result<(), Failure>;
+
+/// Writes the curves of a stage kind's result for `TensorBoard`.
+#[derive(Clone, Copy, Debug)]
+pub struct CurvesHook {
+    /// The stage kind.
+    pub kind: &'static str,
+    /// Writes an event file into a folder, from the stage's default output, when it was made (seconds since 1970) and what the stage recorded.
+    pub write: CurvesWriter,
 }
 
 /// Makes the view; see [`AttackHook::view`].

@@ -4,6 +4,7 @@ mod adopt;
 mod attack;
 mod browser;
 mod completions;
+mod curves;
 mod doctor;
 mod error;
 mod gc;
@@ -34,7 +35,7 @@ use crate::exit::{self, Exit};
 use crate::show::Screen;
 
 pub use error::CommandError;
-pub use hooks::{AttackHook, AttackView, Helper, Hooks, InstanceProvenance, NeedHook, ReportHook};
+pub use hooks::{AttackHook, AttackView, CurvesHook, Helper, Hooks, InstanceProvenance, NeedHook, ReportHook};
 pub use init::Template;
 
 /// Declarative robustness experiments: one TOML file to the tables of a paper.

@@ -195,7 +195,8 @@ fn page_name(profile: Option<&str>, instance: Option<&str>) -> String {
     format!("{}.html", parts.map(file_name).collect::<Vec<_>>().join("-"))
 }
 
-fn file_name(instance: &str) -> String {
+/// A name of an instance that any file system takes.
+pub(super) fn file_name(instance: &str) -> String {
     instance.chars().map(|c| if c.is_ascii_alphanumeric() || "-_=,.".contains(c) { c } else { '_' }).collect()
 }
 
@@ -275,6 +276,7 @@ mod tests {
             kinds,
             reports: &[ReportHook { kind: "command", render: page, text: |_| Ok("a table".to_owned()) }],
             needs: &[],
+            curves: &[],
             attack: None,
             environment: &[],
             helpers: &[],

@@ -10,6 +10,7 @@ use crate::plan::Instance;
 use crate::run::{Forecast, Mark, Provenance};
 use crate::show::{self, ArtifactView, FileView, ResultView, Screen};
 
+use super::curves;
 use super::error::CommandError;
 use super::hooks::Hooks;
 use super::open::{Opened, PipelineArguments};
@@ -31,6 +32,9 @@ pub(super) struct ShowArguments {
     /// With --restore: link to the store's own files, read-only, instead of copying them; never write to them
     #[arg(long, requires = "restore")]
     hard_link: bool,
+    /// Write the curves of trainings to DIR as event files, a folder for each instance
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["restore", "json"])]
+    tensorboard: Option<PathBuf>,
 }
 
 pub(super) fn show(arguments: &ShowArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
@@ -39,6 +43,9 @@ pub(super) fn show(arguments: &ShowArguments, hooks: &Hooks<'_>, screen: Screen)
         let instance = select::single(&opened.plan, &arguments.instance)?;
         let how = if arguments.hard_link { RestoreAs::HardLink } else { RestoreAs::Copy };
         return restore(&opened, instance, (folder, how), screen);
+    }
+    if let Some(folder) = &arguments.tensorboard {
+        return curves::write(&opened, hooks, (&arguments.instance, folder), screen);
     }
     let forecasts = opened.forecast()?;
     let marks = opened.marks(&forecasts);
@@ -55,7 +62,7 @@ pub(super) fn show(arguments: &ShowArguments, hooks: &Hooks<'_>, screen: Screen)
 }
 
 /// The result that a run would use; else the last one.
-fn entry(opened: &Opened, instance: &Instance, forecast: &Forecast) -> Result<(Entry, bool), CommandError> {
+pub(super) fn entry(opened: &Opened, instance: &Instance, forecast: &Forecast) -> Result<(Entry, bool), CommandError> {
     let current = match forecast {
         Forecast::Hit { resolved, .. } => opened.store.peek(&resolved.key)?,
         _ => None,

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use time::OffsetDateTime;
+use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 /// `moment` in UTC as RFC 3339, to the millisecond, such as `2026-11-23T01:47:00.250Z`: always as long, so that texts sort as
 /// times do.
@@ -12,6 +12,17 @@ pub(super) fn rfc3339(moment: SystemTime) -> String {
     let (year, month, day) = t.to_calendar_date();
     let (hour, minute, second, milli) = t.to_hms_milli();
     format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z", u8::from(month))
+}
+
+/// The moment that [`rfc3339`] wrote as `text`, in seconds since 1970; `None` for another text.
+#[must_use]
+pub fn seconds_since_1970(text: &str) -> Option<f64> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u16>().ok();
+    let small = |range| number(range).and_then(|number| u8::try_from(number).ok());
+    let month = Month::try_from(small(5..7)?).ok()?;
+    let date = Date::from_calendar_date(i32::from(number(0..4)?), month, small(8..10)?).ok()?;
+    let time = Time::from_hms_milli(small(11..13)?, small(14..16)?, small(17..19)?, number(20..23)?).ok()?;
+    Some(PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp_nanos() as f64 / 1e9)
 }
 
 /// A name for a run that began at `moment`: sorts by time, and differs between processes.
@@ -91,6 +102,8 @@ mod tests {
     fn times_are_rfc_3339() {
         let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
         assert_eq!(rfc3339(moment), "2023-11-14T22:13:20.250Z");
+        assert!(seconds_since_1970(&rfc3339(moment)).is_some_and(|seconds| (seconds - 1_700_000_000.25).abs() < 1e-6));
+        assert_eq!(seconds_since_1970("yesterday"), None);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod slots;
 mod stage;
 mod state;
 mod step;
+pub mod tensorboard;
 mod totals;
 pub mod warmup;
 pub mod weight_perturbation;

@@ -21,7 +21,7 @@ use crate::selection::{Rows, correct};
 /// the largest linearity error (figure 2 of the paper, from memory). Starts are the same each time. Of the weights themselves, never their averages.
 ///
 /// Catastrophic overfitting is marked in the history where, from earlier probes to this one, accuracy under the search falls below `fall` times
-/// its best, which was at least twice that of chance; or the mean γ is at least `least_gamma` and more than `rise` times its median over the last five.
+/// its best, which was at least twice that of chance; or the mean γ is at least `least_gamma` and more than `rise` times its median over the last five, of at least three.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Probe {
@@ -117,6 +117,9 @@ impl Probe {
             ));
         }
         let last = &before[before.len().saturating_sub(5)..];
+        if last.len() < 3 {
+            return None;
+        }
         let means: Vec<f32> = last.iter().map(|probed| probed.gamma.mean as f32).collect();
         let usual = Summary::of(&means)?.median;
         let risen = now.gamma.mean >= self.least_gamma && now.gamma.mean > self.rise * usual;
@@ -267,8 +270,9 @@ mod tests {
         let before = [probed(0.4, 0.2), probed(0.4, 0.3), probed(0.4, 0.3)];
         assert!(probe.sign(&before, &probed(0.4, 5.0), 10).unwrap().contains("0.300 to 5.000"));
         assert!(probe.sign(&before, &probed(0.4, 1.1), 10).is_none());
-        let small = [probed(0.4, 0.001)];
+        let small = [probed(0.4, 0.001), probed(0.4, 0.001), probed(0.4, 0.001)];
         assert!(probe.sign(&small, &probed(0.4, 0.9), 10).is_none());
+        assert!(probe.sign(&before[..2], &probed(0.4, 5.0), 10).is_none());
     }
 
     #[test]
