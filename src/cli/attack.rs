@@ -52,7 +52,7 @@ pub(super) struct AttackArguments {
     #[arg(long)]
     json: bool,
     /// Print the pipeline that this command stands for, and run nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["report", "strict", "json", "cpus"])]
     print_pipeline: bool,
     /// How many processors to keep busy [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

@@ -33,6 +33,7 @@ fn data(arguments: &AttackArguments) -> Result<(Table, Option<usize>), CommandEr
     let source = Path::new(&arguments.data);
     let is_name = !arguments.data.contains(['/', '\\', '.']) && !source.exists();
     if is_name {
+        for_own_images(arguments)?;
         let images = arguments.images.unwrap_or(IMAGES);
         let params = Table::from_iter([
             entry("dataset", arguments.data.as_str()),
@@ -57,6 +58,19 @@ fn data(arguments: &AttackArguments) -> Result<(Table, Option<usize>), CommandEr
     let mut stage = stage("images", params);
     stage.insert("files".to_owned(), Value::Table(files));
     Ok((stage, arguments.images))
+}
+
+/// Refuses what says how one's own images are read, beside the name of a data set, which is known.
+fn for_own_images(arguments: &AttackArguments) -> Result<(), CommandError> {
+    let own = &arguments.own;
+    let given = [("--labels", arguments.labels.is_some()), ("--data-layout", own.data_layout.is_some()), ("--size", own.size.is_some())];
+    match given.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(CommandError::usage(
+            format!("`{flag}` says how one's own images are read, but `--data {}` is the name of a data set", arguments.data),
+            "leave it out, or give `--data` a path: ./images, x.npy, x.npz or x.safetensors",
+        )),
+    }
 }
 
 /// The stage that brings the model in.
