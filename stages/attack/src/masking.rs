@@ -4,11 +4,13 @@
 //! what an honest classifier shows passes. A failed check does not say that a model is not robust, only that its number can't be trusted.
 
 mod checks;
+mod graph;
 mod probe;
 
 use planish_contract::{Failure, Host, Invalid, Memo};
 use planish_formats::{MaskingReport, SCHEMA, Split, Threat};
 use planish_nn::Victim;
+use planish_onnx::GraphFacts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,13 +60,27 @@ pub struct Subject<'a> {
     pub host: &'a dyn Host,
     /// What results depend on besides: digests of model and victim, runtime, device. `None`: nothing is looked up or kept.
     pub identity: Option<Vec<Vec<u8>>>,
+    /// What the graph of the model that judges tells; `None` where there is no graph.
+    pub graph: Option<&'a GraphFacts>,
 }
 
-/// Runs all checks, or looks their results up.
+/// Runs all checks, or looks their results up; those that the graph decides come first.
 ///
 /// # Errors
 /// What model and victim report; [`Failure::Stopped`] when the host asks to stop.
 pub fn check(
+    parameters: &MaskingParameters,
+    subject: &Subject<'_>,
+    scorer: &mut dyn Scorer,
+    victim: &mut dyn Victim,
+) -> Result<MaskingReport, Failure> {
+    let mut report = measured(parameters, subject, scorer, victim)?;
+    report.checks.splice(0..0, subject.graph.map(graph::checks).unwrap_or_default());
+    Ok(report)
+}
+
+/// The checks that run the model.
+fn measured(
     parameters: &MaskingParameters,
     subject: &Subject<'_>,
     scorer: &mut dyn Scorer,

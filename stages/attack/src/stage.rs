@@ -7,7 +7,7 @@ use planish_contract::{Arity, Context, Failure, Interface, Invalid, Stage};
 use planish_formats::masking::MASKING;
 use planish_formats::{DataSet, OnnxModel, Split, kinds, write_json};
 use planish_nn::{BurnVictim, Victim, load_checkpoint};
-use planish_onnx::{Classifier, ModelFile, OnnxVictim, runtime};
+use planish_onnx::{Classifier, GraphFacts, ModelFile, OnnxVictim, runtime};
 use serde_json::json;
 
 use crate::agreement::{DEFAULT_BOUND, check_agreement};
@@ -54,15 +54,18 @@ impl Stage for AttackStage {
         let (dataset, images) = read_images(parameters, context)?;
         let model = OnnxModel::open(context.input("model")?)?;
         let file = ModelFile::read(&model.path)?;
+        let graph = GraphFacts::of(&file);
+        graph.remarks().iter().for_each(|remark| context.host.log(&format!("the model: {remark}")));
         let mut classifier = open_classifier((&file, &model.path), execution, context)?;
         let mut victim = open_victim((file, &model.path), execution, context)?;
-        let bound = model.parity.as_ref().map_or(DEFAULT_BOUND, |parity| parity.bound);
-        let difference = check_agreement(&images, victim.as_mut(), &mut classifier, bound)?;
-        context.host.log(&format!("what gives gradients and what judges agree: no logit differs by more than {difference:.1e}"));
-
+        if context.optional_input("gradients")?.is_some() {
+            let bound = model.parity.as_ref().map_or(DEFAULT_BOUND, |parity| parity.bound);
+            let difference = check_agreement(&images, victim.as_mut(), &mut classifier, bound)?;
+            context.host.log(&format!("what gives gradients and what judges agree: no logit differs by more than {difference:.1e}"));
+        }
         let started = Instant::now();
         let identity = identity(execution, context)?;
-        check_gradients(parameters, (&images, &identity), (&mut classifier, victim.as_mut()), context)?;
+        check_gradients(parameters, (&images, &identity, &graph), (&mut classifier, victim.as_mut()), context)?;
         let attacks = parameters.attack.named(parameters.threat.norm);
         let mut judge = Judge::new(&parameters.threat, &mut classifier);
         let setting = Setting {
@@ -82,7 +85,7 @@ impl Stage for AttackStage {
 /// Looks for signs of masked gradients, and writes what was found.
 fn check_gradients(
     parameters: &AttackParameters,
-    (images, identity): (&Split, &[Vec<u8>]),
+    (images, identity, graph): (&Split, &[Vec<u8>], &GraphFacts),
     (scorer, victim): (&mut dyn Scorer, &mut dyn Victim),
     context: &Context,
 ) -> Result<(), Failure> {
@@ -91,7 +94,8 @@ fn check_gradients(
     }
     Judge::new(&parameters.threat, scorer).check_fit(images)?;
     let (threat, seed, host, identity) = (parameters.threat, parameters.seed, context.host, Some(identity.to_vec()));
-    let report = masking::check(&parameters.masking, &Subject { images, threat, seed, host, identity }, scorer, victim)?;
+    let report =
+        masking::check(&parameters.masking, &Subject { images, threat, seed, host, identity, graph: Some(graph) }, scorer, victim)?;
     for check in report.failed() {
         context.host.log(&format!("a sign of masked gradients, {}: {}", check.name, check.finding));
     }
@@ -128,11 +132,7 @@ fn open_victim((file, path): (ModelFile, &Path), execution: &AttackExecution, co
         let device = planish_nn::device::open(&execution.device)?;
         return Ok(Box::new(BurnVictim::new(load_checkpoint(folder, &device)?, batch)));
     }
-    let victim = OnnxVictim::open_read(file, path, context.threads, batch)?;
-    if !victim.masking().is_none() {
-        context.host.log(&format!("{}: {}", path.display(), victim.masking()));
-    }
-    Ok(Box::new(victim))
+    Ok(Box::new(OnnxVictim::open_read(file, path, context.threads, batch)?))
 }
 
 /// The exported model in ONNX Runtime.

@@ -3,7 +3,7 @@
 use planish_contract::{Arity, Context, Failure, Interface, Invalid, Stage};
 use planish_formats::onnx_model::{INFO, MODEL};
 use planish_formats::{CHECK, DataSet, ModelCheck, ModelInfo, SCHEMA, Split, kinds, write_json};
-use planish_onnx::{Classifier, ModelFile, runtime};
+use planish_onnx::{Classifier, GraphFacts, ModelFile, runtime};
 
 use crate::accuracy::{self, Subject, check};
 use crate::parameters::{ImportExecution, ImportParameters};
@@ -61,7 +61,7 @@ impl Stage for ImportStage {
         let library = runtime::ensure(execution.onnxruntime.as_deref())?;
         context.host.provenance("onnxruntime", serde_json::to_value(library).map_err(|e| Failure::internal(e.to_string()))?);
         let mut model = Classifier::open_read(&file, &path, context.threads).map_err(of_user)?;
-        let found = match &data {
+        let mut found = match &data {
             None => unchecked(),
             Some(data) => {
                 let images = images(data, parameters, classes).map_err(of_file)?;
@@ -69,6 +69,7 @@ impl Stage for ImportStage {
                 check(&subject, &mut model).map_err(of_file)?
             }
         };
+        found.remarks.extend(GraphFacts::of(&file).remarks());
         tell(&found, context);
         write_json(&context.output(CHECK_OUTPUT).join(CHECK), &found)
     }

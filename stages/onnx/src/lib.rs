@@ -7,6 +7,7 @@
 mod classifier;
 pub mod differentiate;
 mod gradient_graph;
+mod graph_facts;
 pub mod inspect;
 mod model_file;
 pub mod probe;
@@ -20,6 +21,7 @@ mod testing;
 mod victim;
 
 pub use classifier::Classifier;
+pub use graph_facts::GraphFacts;
 pub use inspect::{Inspection, Layout, Problem, Signature};
 pub use model_file::{LIMIT, ModelFile};
 pub use provider::Provider;

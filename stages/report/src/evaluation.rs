@@ -68,7 +68,7 @@ impl Evaluation {
         lines.push(String::new());
         lines.push(format!("robust accuracy {percent:.2} % (95 % interval {:.1} to {:.1})", 100.0 * low, 100.0 * high));
         lines.extend(self.masking_lines());
-        lines.extend(self.check.iter().flat_map(|check| check.remarks.iter().map(|remark| format!("note: {remark}"))));
+        lines.extend(self.remarks().map(|remark| format!("note: {remark}")));
         lines.join("\n") + "\n"
     }
 
@@ -104,7 +104,7 @@ impl Evaluation {
             high => format!("{:.1}", 100.0 * high),
             masked => self.is_masked(),
             checks => self.masking.as_ref().map(|report| &report.checks),
-            remarks => self.check.as_ref().map(|check| &check.remarks),
+            remarks => self.remarks().collect::<Vec<_>>(),
             classes => classes(&self.evidence.images),
             images => self.images(),
             instances => instances,
@@ -139,6 +139,12 @@ impl Evaluation {
         let title =
             format!("MASKED GRADIENTS? {} of {} checks failed; robust accuracy may be an illusion", failed.len(), report.checks.len());
         std::iter::once(title).chain(failed).collect()
+    }
+
+    /// What the check of the model remarked, but for what a failed masking check says in the same words.
+    fn remarks(&self) -> impl Iterator<Item = &str> {
+        let said = |remark: &str| self.masking.iter().flat_map(MaskingReport::failed).any(|check| check.finding == remark);
+        self.check.iter().flat_map(|check| check.remarks.iter().map(String::as_str)).filter(move |remark| !said(remark))
     }
 
     /// The first images, for the page.

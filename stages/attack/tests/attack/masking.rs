@@ -108,7 +108,7 @@ fn report_of(mask: Mask) -> MaskingReport {
     // What the blind model is right on.
     let images = if mask == Mask::Blind { Split { labels: vec![0; 40], ..images } } else { images };
     let masked = || Masked { inner: model.clone(), mask, noise: Stream::new(1, "noise", &[]) };
-    let subject = Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &SilentHost, identity: None };
+    let subject = Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &SilentHost, identity: None, graph: None };
     check(&MaskingParameters::default(), &subject, &mut masked(), &mut masked()).unwrap()
 }
 
@@ -135,12 +135,12 @@ fn honest_models_pass() {
     let model = Linear::new(4, 8);
     let images = model.images(40, 9);
     for (norm, eps) in [(Norm::Linf, 0.05), (Norm::L2, 0.2)] {
-        let subject = Subject { images: &images, threat: within(norm, eps), seed: 1, host: &SilentHost, identity: None };
+        let subject = Subject { images: &images, threat: within(norm, eps), seed: 1, host: &SilentHost, identity: None, graph: None };
         let report = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model.clone()).unwrap();
         assert!(report.is_clean() && report.checks.iter().all(|check| check.verdict == Verdict::Passed), "{norm}: {report:#?}");
     }
     let images = Golden::read().images();
-    let subject = Subject { images: &images, threat: within(Norm::Linf, EPS), seed: 1, host: &SilentHost, identity: None };
+    let subject = Subject { images: &images, threat: within(Norm::Linf, EPS), seed: 1, host: &SilentHost, identity: None, graph: None };
     let report = check(&MaskingParameters::default(), &subject, &mut Own(victim(64)), &mut victim(64)).unwrap();
     assert!(report.is_clean(), "{report:#?}");
 }
@@ -149,7 +149,7 @@ fn honest_models_pass() {
 fn too_few_images_decide_nothing() {
     let model = Linear::new(4, 8);
     let images = model.images(3, 9);
-    let subject = Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &SilentHost, identity: None };
+    let subject = Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &SilentHost, identity: None, graph: None };
     let report = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model.clone()).unwrap();
     assert!(report.images == 3 && report.checks.iter().all(|check| check.verdict == Verdict::Undecided));
 }
@@ -160,7 +160,7 @@ fn a_report_is_remembered() {
     let images = model.images(40, 9);
     let host = MemoryHost::default();
     let identity = Some(vec![b"model".to_vec()]);
-    let subject = Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &host, identity };
+    let subject = Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &host, identity, graph: None };
     let first = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model).unwrap();
     let spent = std::mem::take(&mut model.gradients);
     let second = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model).unwrap();

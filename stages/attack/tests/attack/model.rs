@@ -104,6 +104,39 @@ pub(crate) fn write_onnx(dir: &Path, weights: &[NamedTensor]) -> PathBuf {
     path
 }
 
+/// An operator that the golden network gets in addition.
+#[derive(Clone, Copy)]
+pub(crate) enum Change {
+    /// On the images.
+    Before(&'static str),
+    /// On the logits.
+    After(&'static str),
+    /// Of the logits' shape, and added to them.
+    Beside(&'static str),
+}
+
+/// Writes the golden network, changed, to `path`.
+pub(crate) fn write_changed(path: &Path, change: Change) {
+    let mut model = onnx(&Golden::read().weights());
+    let nodes = &mut model.graph.as_mut().unwrap().node;
+    match change {
+        Change::Before(operator) => {
+            nodes[0].input[0] = "changed".into();
+            nodes.insert(0, node(operator, &["images"], "changed", vec![]));
+        }
+        Change::After(operator) => {
+            nodes.last_mut().unwrap().output[0] = "before".into();
+            nodes.push(node(operator, &["before"], "logits", vec![]));
+        }
+        Change::Beside(operator) => {
+            nodes.last_mut().unwrap().output[0] = "before".into();
+            nodes.push(node(operator, &["before"], "noise", vec![]));
+            nodes.push(node("Add", &["before", "noise"], "logits", vec![]));
+        }
+    }
+    std::fs::write(path, model.encode_to_vec()).unwrap();
+}
+
 fn onnx(weights: &[NamedTensor]) -> ModelProto {
     let mut graph = GraphProto {
         name: Some("tiny".into()),

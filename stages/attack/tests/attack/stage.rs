@@ -8,7 +8,7 @@ use planish_contract::{AnyStage, Context, Failure, Folder, Input, SilentHost};
 use planish_formats::{DataSetInfo, Evidence, ModelInfo, NamedTensor, SCHEMA, SplitName, Values, onnx_model, write_data_set, write_json};
 use serde_json::{Value, json};
 
-use crate::model::{CLASSES, EPS, Golden, MEAN, SHAPE, STD, write_checkpoint, write_onnx};
+use crate::model::{CLASSES, Change, EPS, Golden, MEAN, SHAPE, STD, write_changed, write_checkpoint, write_onnx};
 
 const STAGE: &dyn AnyStage = &std::marker::PhantomData::<AttackStage>;
 
@@ -110,7 +110,7 @@ fn evidence_is_complete_and_independent_of_the_batch() {
     }
 
     let masking = planish_formats::MaskingReport::open(&first).unwrap().unwrap();
-    assert!(masking.is_clean() && masking.images == 16 && masking.checks.len() == 8, "{masking:?}");
+    assert!(masking.is_clean() && masking.images == 16 && masking.checks.len() == 11, "{masking:?}");
 
     let other = tempfile::tempdir().unwrap();
     let second = attack(other.path(), inputs, (parameters(), json!({ "batch_size": 7, "device": "cpu" }))).unwrap();
@@ -131,6 +131,32 @@ fn a_model_without_a_checkpoint_is_attacked_by_its_own_gradients() {
     alone.remove("gradients");
     assert_eq!(with, robust(&alone, json!({})));
     assert_eq!(with, robust(&alone, json!({ "batch_size": 7 })));
+}
+
+/// What only the graph shows decides a check, and names the node.
+#[test]
+fn the_graph_of_the_judged_model_decides_checks() {
+    let changes: [(&str, &str, Change); 4] = [
+        ("Round", "ended-gradients", Change::Before("Round")),
+        ("Sign", "ended-gradients", Change::Before("Sign")),
+        ("RandomNormalLike", "random-operators", Change::Beside("RandomNormalLike")),
+        ("Softmax", "softmax-output", Change::After("Softmax")),
+    ];
+    for (operator, expected, change) in changes {
+        let root = tempfile::tempdir().unwrap();
+        let mut inputs = inputs(root.path());
+        inputs.remove("gradients");
+        let path = root.path().join("model/model.onnx");
+        write_changed(&path, change);
+        let file = planish_onnx::ModelFile::read(&path).unwrap();
+        let facts = planish_onnx::GraphFacts::of(&file);
+        assert!(facts.remarks().iter().any(|remark| remark.contains(operator)), "{:?}", facts.remarks());
+        let parameters = json!({ "attack": { "pgd": { "steps": 1 } }, "threat": { "norm": "linf", "eps": EPS }, "images": 4 });
+        let folder = attack(root.path(), inputs, (parameters, json!({}))).unwrap();
+        let masking = planish_formats::MaskingReport::open(&folder).unwrap().unwrap();
+        let failed = masking.failed().find(|check| check.name == expected).unwrap_or_else(|| panic!("{operator}: {masking:#?}"));
+        assert!(failed.finding.contains(operator), "{failed:?}");
+    }
 }
 
 #[test]

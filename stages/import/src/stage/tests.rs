@@ -138,3 +138,19 @@ fn labels_beyond_the_models_classes_are_named() {
     let failure = case.run(json!({}), Some(&Folder::open(&folder).unwrap())).unwrap_err();
     assert!(failure.to_string().contains("image 7 of toy has label 2, but the model has 2 classes"), "{failure}");
 }
+
+#[test]
+fn what_the_graph_tells_is_remarked() {
+    let mut model = linear(&[Some(3), Some(2), Some(2)]);
+    let nodes = &mut model.graph.as_mut().unwrap().node;
+    let mut round = nodes[0].clone();
+    round.op_type = Some("Round".into());
+    round.name = Some("to levels".into());
+    round.output = vec!["levels".into()];
+    round.input.truncate(1);
+    round.attribute.clear();
+    nodes[0].input[0] = "levels".into();
+    nodes.insert(0, round);
+    let check = Case::new(&model).run(json!({}), None).unwrap();
+    assert!(check.remarks.iter().any(|remark| remark.contains("every path") && remark.contains("Round (node `to levels`)")), "{check:?}");
+}

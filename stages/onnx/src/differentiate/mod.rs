@@ -99,6 +99,15 @@ pub fn differentiate(mut model: ModelProto, signature: &Signature, objective: Ob
     Ok(Differentiated { model, labels, targets, seed, loss, gradient: gradient_name, masking })
 }
 
+/// Where gradients end in the classifier `model`, without making the graph that gives them.
+///
+/// # Errors
+/// [`Refusal`] as from [`differentiate`], but for forms that a rule does not cover.
+pub fn masking(mut model: ModelProto, signature: &Signature) -> Result<Masking, Refusal> {
+    let forward = Forward::of(&mut model, signature)?;
+    activity::analyse(&forward, (&signature.input, &signature.output)).map(|(_, masking)| masking)
+}
+
 /// What an input of the new graph is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {

@@ -50,8 +50,8 @@ impl std::fmt::Display for Note {
 }
 
 const RANDOM: [&str; 6] = ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"];
-const QUANTISED: [&str; 7] =
-    ["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"];
+/// `DequantizeLinear` alone is how weights of few bits are stored; gradients with respect to images pass it.
+const QUANTISED: [&str; 6] = ["QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"];
 
 /// The notes on a model, one of a kind at most.
 pub(super) fn of(model: &ModelProto) -> Vec<Note> {
