@@ -56,7 +56,7 @@ fn mistakes_are_named_before_anything_is_attacked() {
         (attack(&["--labels", "none.npy"]), "files.labels"),
         (vec!["attack", "none.onnx", "--data", "images.safetensors", "--threat", "linf:8/255"], "files.model"),
         (vec!["attack", "model.onnx", "--data", "mnist", "--threat", "linf:8/255", "--labels", "y.npy"], "`--labels` says how"),
-        (vec!["attack", "model.onnx", "--data", "mnist", "--threat", "linf:8/255", "--size", "28"], "give `--data` a path"),
+        (vec!["attack", "model.onnx", "--data", "mnist", "--threat", "linf:8/255", "--size", "28"], "`--size` says how"),
         (vec!["attack", "model.onnx", "--data", "mnist", "--threat", "linf:8/255", "--data-layout", "nhwc"], "`--data-layout` says how"),
         (attack(&["--print-pipeline", "--report", "page.html"]), "cannot be used with"),
         (attack(&["--print-pipeline", "--json"]), "cannot be used with"),
