@@ -81,6 +81,10 @@ impl<'a> Probe<'a> {
 
     /// Which images stand against `attacks` at radius `eps`.
     pub(super) fn standing(&mut self, attacks: Vec<AnyAttack>, eps: f64) -> Result<Vec<bool>, Failure> {
+        // A model that is wrong about every image leaves nothing to check.
+        if self.images.is_empty() {
+            return Ok(Vec::new());
+        }
         let threat = Threat { eps: Fraction(eps), ..self.subject.threat };
         let mut judge = Judge::new(&threat, self.scorer);
         let (together, host) = (side_by_side(self.images.image_len()), self.subject.host);
@@ -106,6 +110,9 @@ impl<'a> Probe<'a> {
 
     /// The gradient of the cross-entropy at images `[n, c, h, w]`, and its values.
     pub(super) fn gradient(&mut self, images: &[f32]) -> Result<(Vec<f32>, Vec<f32>), Failure> {
+        if images.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
         let aims: Vec<Aim> = self.images.labels.iter().map(|&label| Aim::away_from(label)).collect();
         let pass = self.victim.surrogate_gradient(images, Surrogate::CrossEntropy, &aims)?;
         if self.subject.host.stopped() { Err(Failure::Stopped) } else { Ok((pass.losses, pass.gradient)) }

@@ -169,3 +169,14 @@ fn a_report_is_remembered() {
     check(&MaskingParameters::default(), &larger, &mut model.clone(), &mut model).unwrap();
     assert!(model.gradients > 0);
 }
+
+/// A model that is wrong about every image can be asked as well; nothing is decided then.
+#[test]
+fn no_correct_image_decides_nothing() {
+    let mut model = Linear::new(4, 8);
+    let images = model.images(8, 9);
+    let wrong = Split { labels: images.labels.iter().map(|label| (label + 1) % 4).collect(), ..images };
+    let subject = Subject { images: &wrong, threat: within(Norm::Linf, 0.05), seed: 1, host: &SilentHost, identity: None, graph: None };
+    let report = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model).unwrap();
+    assert!(report.images == 0 && report.checks.iter().all(|check| check.verdict == Verdict::Undecided), "{report:#?}");
+}
