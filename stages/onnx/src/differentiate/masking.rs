@@ -17,13 +17,12 @@ pub struct Masking {
 impl std::fmt::Display for Masking {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const SHOWN: usize = 3;
-        let share = if self.complete { "every path" } else { "some paths" };
-        write!(f, "gradients are masked: {share} from the images to the logits ")?;
         if self.nodes.is_empty() {
-            return write!(f, "end before they begin, the logits do not depend on the images");
+            return write!(f, "gradients are masked: the logits do not depend on the images");
         }
+        let (share, goes) = if self.complete { ("every path", "goes") } else { ("some paths", "go") };
         let shown: Vec<String> = self.nodes.iter().take(SHOWN).map(ToString::to_string).collect();
-        write!(f, "go through {}", shown.join(", "))?;
+        write!(f, "gradients are masked: {share} from the images to the logits {goes} through {}", shown.join(", "))?;
         match self.nodes.len().saturating_sub(SHOWN) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),

@@ -36,6 +36,10 @@ pub(super) const OPERATORS: &[Operator] = &[
     }),
     zero("IsNaN", boolean),
     zero("IsInf", boolean),
+    // Noise of the size of its input. That the logits differ from run to run is for the checks of masked gradients to say.
+    of_shapes("RandomNormalLike", same),
+    of_shapes("RandomUniformLike", same),
+    zero("Bernoulli", same),
     zero("Sign", same),
     zero("Round", same),
     zero("Floor", same),

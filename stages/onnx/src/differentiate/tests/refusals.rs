@@ -171,3 +171,14 @@ fn a_condition_is_no_masking() {
     let graph = graph.node("Where", "above images zero", "y", &[]);
     assert!(open(&graph.model("y", 12), 1).unwrap().masking().is_none());
 }
+
+/// Noise does not depend on the values of what gives it its size.
+#[test]
+fn noise_is_no_masking() {
+    for operator in ["RandomNormalLike", "RandomUniformLike"] {
+        let graph = Graph::new([2, 2, 3]).node(operator, "images", "noise", &[]).node("Add", "images noise", "y", &[]);
+        let mut victim = open(&graph.model("y", 12), 1).unwrap();
+        assert!(victim.masking().is_none(), "{operator}");
+        assert!(super::gradient(&mut victim, &super::random(24, 1)).iter().all(|value| *value != 0.0), "{operator}");
+    }
+}
