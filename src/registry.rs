@@ -133,6 +133,7 @@ mod page {
         };
         Instance {
             id: known.id.clone(),
+            kind: known.kind.clone(),
             state: known.standing.as_str().to_owned(),
             key: known.key.chars().take(12).collect(),
             made: known.made.clone(),
@@ -140,6 +141,7 @@ mod page {
             // Curves of times are not for a table of facts.
             facts: known.facts.iter().filter(|(name, _)| name != "epochs").map(fact).collect(),
             log: known.log.clone(),
+            arguments: known.arguments.clone(),
         }
     }
 }

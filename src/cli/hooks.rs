@@ -111,4 +111,6 @@ pub struct InstanceProvenance {
     pub facts: Vec<(String, Value)>,
     /// Where its log is, as a path that can be opened from here; empty when there is none.
     pub log: String,
+    /// What commands about it have to be given beside its name, such as `--profile smoke`; empty for the default pipeline and profile.
+    pub arguments: String,
 }

@@ -232,7 +232,16 @@ fn of_instance(opened: &Opened, instance: &Instance, stand: &Stand, mark: &Mark)
         seconds: entry.is_some().then_some(known.seconds),
         facts,
         log: if entry.is_some() && log.is_file() { show::path(&log) } else { String::new() },
+        arguments: arguments(opened),
     })
+}
+
+/// The arguments that name this pipeline and profile, for a shell in the pipeline's folder.
+fn arguments(opened: &Opened) -> String {
+    let file = opened.files.first().and_then(|(path, _)| path.file_name()?.to_str()).filter(|name| *name != "pipeline.toml");
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let parts = [("--file", file), ("--profile", opened.profile.as_deref())];
+    parts.iter().filter_map(|(option, value)| value.map(|value| format!("{option} {}", quoted(value)))).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

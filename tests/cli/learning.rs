@@ -8,8 +8,8 @@ use crate::bench::{Bench, signal, wait_until};
 use crate::schemas::agrees;
 
 const PIPELINE: &str = include_str!("../../pipeline.toml");
-/// data, 4 trainings, 4 exports, 4 × 3 attacks, tables.
-const INSTANCES: usize = 22;
+/// data, 4 trainings, 4 exports, 4 × (3 + 2 + 1) attacks, 4 landscapes, tables.
+const INSTANCES: usize = 38;
 
 fn smoke<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["run", "--profile", "smoke"], more].concat()
@@ -18,7 +18,7 @@ fn smoke<'a>(more: &[&'a str]) -> Vec<&'a str> {
 /// Instance → its outputs with the digests of all files.
 fn digests(bench: &Bench, more: &[&str]) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
-    for stage in ["data", "train", "export", "attack", "tables"] {
+    for stage in ["data", "train", "export", "attack", "losses", "radii", "landscape", "tables"] {
         let list = bench.json(&[&["show", stage, "--json", "--profile", "smoke"], more].concat());
         for instance in list.as_array().unwrap() {
             found.insert(instance["instance"].as_str().unwrap().to_owned(), instance["outputs"].clone());
@@ -48,9 +48,9 @@ fn one_command_makes_the_table_and_a_second_does_nothing() {
     assert_eq!(bench.read("report-smoke.html"), page);
 
     // Only what depends on a changed value runs.
-    bench.ok(&smoke(&["--set", "attack.seed=1"])).counts(9, 13);
+    bench.ok(&smoke(&["--set", "attack.seed=1"])).counts(25, 13);
     bench.pipeline(&PIPELINE.replace("trades = { objective.trades = { beta = ", "trades = { objective.trades = { beta = 1"));
-    bench.ok(&smoke(&[])).counts(16, 6);
+    bench.ok(&smoke(&[])).counts(28, 10);
     bench.pipeline(PIPELINE);
     bench.ok(&smoke(&[])).counts(INSTANCES, 0);
 }

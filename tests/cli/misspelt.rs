@@ -5,11 +5,16 @@ use std::path::Path;
 use crate::bench::Bench;
 
 /// Names that the pipeline chooses itself. Only where they are keys of planish's own (an input, a parameter) are they checked.
-const CHOSEN: [&str; 15] = [
+const CHOSEN: [&str; 20] = [
     "data",
     "train",
     "export",
     "attack",
+    "losses",
+    "radii",
+    "landscape",
+    "loss",
+    "eps",
     "tables",
     "main",
     "method",
@@ -78,7 +83,7 @@ fn keys(text: &str) -> Vec<Key> {
         for (index, (start, word)) in words(&bare).into_iter().enumerate() {
             let after = bare[start + word.len()..].trim_start();
             let is_key = after.starts_with('=') || (after.starts_with('.') && !word.starts_with(|c: char| c.is_ascii_digit()));
-            let is_label = (in_matrix && index == 0) || bare[..start].contains("names = {");
+            let is_label = (in_matrix && index == 0) || ["names = {", "files = {"].iter().any(|table| bare[..start].contains(table));
             if is_key && !is_label {
                 add(start, word);
             }
@@ -105,6 +110,7 @@ fn every_misspelt_key_is_refused_with_its_line_and_a_suggestion() {
     let keys = keys(&text);
     assert!(keys.len() > 250, "{}", keys.len());
     let bench = Bench::new("");
+    bench.write("references.toml", include_str!("../../references.toml"));
     for key in keys {
         let wrong = misspell(&key.text);
         let edit = |(index, line): (usize, &str)| {

@@ -1,7 +1,7 @@
 //! PNG and JPEG files → u8 `[n, c, h, w]`.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -31,29 +31,18 @@ struct Picture {
     width: usize,
 }
 
-/// Decodes the files, in their order; grey only if all of them are. The first one's size tells whether all of them fit into memory;
-/// a file of another size ends the work.
+/// Decodes the files, in their order; grey only if all of them are.
 ///
 /// # Errors
 /// [`Failure::Input`] naming a file that can't be decoded, or whose size differs from the first one's.
 pub(crate) fn files(files: &[&(String, PathBuf)], size: Option<Size>, context: &Context) -> Result<Decoded, Failure> {
-    let Some((name, path)) = files.first() else { return Ok(([0; 3], Vec::new())) };
-    let first = open(name, path, size)?;
-    let (height, width) = (first.height, first.width);
-    let area = height * width;
-    check_memory(files.len(), first.bytes.len())?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build();
     let pool = pool.map_err(|e| Failure::internal(format!("no threads: {e}")))?;
-    let (done, held) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let done = AtomicU64::new(0);
     let pictures: Vec<Picture> = pool.install(|| {
         let one = |entry: &&(String, PathBuf)| {
             context.check_stopped()?;
             let picture = open(&entry.0, &entry.1, size)?;
-            if (picture.height, picture.width) != (height, width) {
-                let message = format!("{} has {}×{} pixels, the first image {height}×{width}", entry.0, picture.height, picture.width);
-                return Err(Failure::input_hint(message, "bring all images to one size: size = 224 (on the command line `--size 224`)"));
-            }
-            check_memory(1, held.fetch_add(picture.bytes.len(), Ordering::Relaxed) + picture.bytes.len())?;
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             if done.is_multiple_of(256) {
                 context.host.progress(Progress { done, total: files.len() as u64, text: "images decoded".to_owned() });
@@ -62,23 +51,23 @@ pub(crate) fn files(files: &[&(String, PathBuf)], size: Option<Size>, context: &
         };
         files.par_iter().map(one).collect::<Result<_, Failure>>()
     })?;
+    let Some(first) = pictures.first() else { return Ok(([0; 3], Vec::new())) };
     let channels = pictures.iter().map(|picture| picture.channels).max().unwrap_or(1);
-    check_memory(pictures.len(), channels * area)?;
-    let mut bytes = Vec::with_capacity(pictures.len() * channels * area);
-    for picture in &pictures {
+    let (height, width) = (first.height, first.width);
+    let mut bytes = Vec::with_capacity((pictures.len() * channels * height * width).min(LIMIT));
+    for (picture, (name, _)) in pictures.iter().zip(files) {
+        if (picture.height, picture.width) != (height, width) {
+            let message = format!("{name} has {}×{} pixels, the first image {height}×{width}", picture.height, picture.width);
+            return Err(Failure::input_hint(message, "bring all images to one size: size = 224 (on the command line `--size 224`)"));
+        }
+        if bytes.len() + channels * height * width > LIMIT {
+            return Err(Failure::input_hint("more than 16 GiB of pixels", "take fewer or smaller images"));
+        }
         // A grey image among coloured ones has three equal channels.
         (0..channels)
             .for_each(|channel| bytes.extend(picture.bytes.iter().skip(channel.min(picture.channels - 1)).step_by(picture.channels)));
     }
     Ok(([channels, height, width], bytes))
-}
-
-/// Whether `count` images of `bytes` bytes each may be in memory.
-fn check_memory(count: usize, bytes: usize) -> Result<(), Failure> {
-    if count.saturating_mul(bytes) > LIMIT {
-        return Err(Failure::input_hint("more than 16 GiB of pixels", "take fewer or smaller images"));
-    }
-    Ok(())
 }
 
 fn open(name: &str, path: &Path, size: Option<Size>) -> Result<Picture, Failure> {
@@ -144,17 +133,4 @@ fn fill(picture: &Picture, size: Size) -> Result<Picture, String> {
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).fit_into_destination(None);
     Resizer::new().resize(&source, &mut target, &options).map_err(|e| e.to_string())?;
     Ok(Picture { bytes: target.into_vec(), channels: picture.channels, height: size.height, width: size.width })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn more_than_memory_holds_is_refused_by_the_first_image_and_the_number_of_files() {
-        assert!(check_memory(1 << 20, 1 << 14).is_ok());
-        for (count, bytes) in [((1 << 20) + 1, 1 << 14), (usize::MAX, 2)] {
-            assert!(check_memory(count, bytes).unwrap_err().to_string().contains("16 GiB"));
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! A folder with a sub-folder of images for each class, possibly below `train` and `test`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use planish_contract::{Failure, Folder};
@@ -30,20 +30,17 @@ pub(crate) fn find(source: &Folder, parameters: &ImagesParameters) -> Result<Fou
     let classes = match &parameters.classes {
         None => present.iter().map(|&class| class.to_owned()).collect(),
         Some(classes) => {
-            let named: BTreeSet<&str> = classes.iter().map(String::as_str).collect();
-            if let Some(unknown) = present.difference(&named).next() {
+            if let Some(unknown) = present.iter().find(|class| !classes.iter().any(|name| name == *class)) {
                 return Err(Failure::input(format!("the folder has a class `{unknown}` that `classes` does not name")));
             }
             classes.clone()
         }
     };
-    let labels: BTreeMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
     let pool = |images: Vec<Listed>| Pool {
-        labels: images.iter().filter_map(|image| labels.get(image.class).copied()).collect(),
+        labels: images.iter().map(|image| classes.iter().position(|class| class == image.class).unwrap_or_default() as u32).collect(),
         pictures: Pictures::Files(images.into_iter().map(|image| (image.name.to_owned(), image.path)).collect()),
     };
-    let (train, test) = (train.map(pool), pool(test));
-    Ok(Found { train, test, classes })
+    Ok(Found { train: train.map(pool), test: pool(test), classes })
 }
 
 struct Listed<'a> {

@@ -7,8 +7,8 @@ use planish_contract::{Context, Failure, Interface, Invalid, Stage};
 use planish_formats::{DataSetInfo, SCHEMA, Source, Split, SplitName, kinds, write_data_set};
 use sha2::{Digest, Sha256};
 
-use crate::parameters::{ImagesParameters, Layout};
-use crate::pool::{Found, Pictures};
+use crate::parameters::ImagesParameters;
+use crate::pool::Found;
 use crate::selection::{Selection, select};
 use crate::{arrays, folder};
 
@@ -36,7 +36,6 @@ impl Stage for ImagesStage {
 
     fn run(parameters: &ImagesParameters, _: &planish_contract::NoExecution, context: &Context) -> Result<(), Failure> {
         let found = find(parameters, context)?;
-        check_means(&found, parameters)?;
         arrays::tell_rounding(&found, context);
         let splits = decode(&found, &select(&found, parameters)?, parameters, context)?;
         let reference = splits.get(&SplitName::Train).or_else(|| splits.values().next());
@@ -70,21 +69,6 @@ fn find(parameters: &ImagesParameters, context: &Context) -> Result<Found, Failu
         }
         (None, Some(images), Some(labels)) => arrays::in_pair(images, labels, parameters),
         _ => Err(Failure::input_hint("the stage needs its images as `files.source`, or as `files.images` and `files.labels`", HINT)),
-    }
-}
-
-/// Refuses what says nothing about images of the kind that was found.
-fn check_means(found: &Found, parameters: &ImagesParameters) -> Result<(), Failure> {
-    match &found.test.pictures {
-        Pictures::Array(_) if parameters.size.is_some() => Err(Failure::input_hint(
-            "`size` is for image files; an array's images have the size that they have",
-            "leave `size` out (on the command line `--size`), and resize the array where it was made",
-        )),
-        Pictures::Files(_) if parameters.layout != Layout::Auto => Err(Failure::input_hint(
-            "`layout` is for arrays; image files say themselves where their channels are",
-            "leave `layout` out (on the command line `--data-layout`)",
-        )),
-        _ => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::page::Instance;
+use crate::statistics::wilson;
 
 /// What is known of one model under attack, for programs.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -193,42 +194,7 @@ struct ClassRow {
 }
 
 fn classes(images: &[ImageEvidence]) -> Vec<ClassRow> {
-    let mut counts: std::collections::BTreeMap<u32, [usize; 3]> = std::collections::BTreeMap::new();
-    for image in images {
-        let count = counts.entry(image.label).or_default();
-        count[0] += 1;
-        count[1] += usize::from(image.clean_prediction == image.label);
-        count[2] += usize::from(image.robust);
-    }
     let percent = |part: usize, all: usize| 100.0 * part as f64 / all.max(1) as f64;
-    counts
-        .into_iter()
-        .map(|(label, [all, clean, robust])| ClassRow { label, images: all, clean: percent(clean, all), robust: percent(robust, all) })
-        .collect()
-}
-
-/// Wilson's 95 % interval of a share among `n` images (Wilson 1927, JASA 22).
-fn wilson(share: f64, n: usize) -> (f64, f64) {
-    const Z: f64 = 1.959_963_985;
-    if n == 0 {
-        return (0.0, 1.0);
-    }
-    let n = n as f64;
-    let centre = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    ((centre - half).max(0.0), (centre + half).min(1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wilsons_interval_of_known_shares() {
-        let (low, high) = wilson(0.5, 100);
-        assert!((low - 0.4038).abs() < 1e-3 && (high - 0.5962).abs() < 1e-3);
-        let (low, high) = wilson(0.0, 10);
-        assert!(low.abs() < 1e-12 && (high - 0.2775).abs() < 1e-3);
-        assert_eq!(wilson(0.0, 0), (0.0, 1.0));
-    }
+    let row = |(label, all, clean, robust)| ClassRow { label, images: all, clean: percent(clean, all), robust: percent(robust, all) };
+    crate::details::classes(images).into_iter().map(row).collect()
 }

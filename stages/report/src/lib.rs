@@ -1,24 +1,38 @@
-//! The report stage: per-image evidence → the paper's tables beside ours, and one figure.
+//! The report stage: per-image evidence → the paper's tables beside ours, and figures.
 //!
-//! Everything here is pure: [`ReportStage`] reads evidence and training histories and writes
-//! `tables.md`, `tables.csv`, `tables.json` and `figures/*`. [`page::render`] turns those and the
-//! provenance of the instances into one self-contained HTML page, outside the cache.
+//! Everything here is pure: [`ReportStage`] reads evidence, training histories and measurements and writes `tables.{md,tex,csv,json}`,
+//! `figures/*` and `details.json`. [`page::render`] turns those and the provenance of the instances into one self-contained HTML page, outside
+//! the cache.
 
-mod collect;
+mod best;
+mod build;
 mod csv;
+mod details;
 pub mod evaluation;
-mod figure;
+mod excerpt;
+mod figures;
+mod gather;
+mod latex;
+mod linearity;
+mod lines;
 mod markdown;
 mod marks;
+mod models;
 pub mod page;
 mod parameters;
+mod quantity;
+mod references;
 mod stage;
 mod statistics;
 mod table;
 
-pub use parameters::{Axis, Certainty, Reference, ReportParameters, TableParameters};
+pub use figures::{Cost, FigureParameters, Gallery, Linearity, Pair, Radius, Show, Strength, Surfaces, TradeOff};
+pub use lines::{Condition, Group, Lines};
+pub use parameters::{ReportParameters, TableParameters};
+pub use quantity::{Quantity, Value};
+pub use references::Certainty;
 pub use stage::ReportStage;
-pub use table::{Cell, Column, Mark, Row, Table, Tables};
+pub use table::{Cell, Column, Figure, Mark, Origin, Row, Table, Tables};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::table::{Cell, Table, Tables, letter};
+use crate::table::{Cell, Column, Row, Table, Tables, letter};
 
 /// All tables as Markdown.
 pub(crate) fn render(tables: &Tables) -> String {
@@ -15,58 +15,49 @@ pub(crate) fn render(tables: &Tables) -> String {
 }
 
 fn render_table(table: &Table, text: &mut String) {
-    let _ = writeln!(
-        text,
-        "## {}\n\nAccuracy in %, {}, {}, {} images.\n",
-        escape(&table.title),
-        escape(&table.dataset),
-        table.threat,
-        table.images
-    );
-    let mut rows = vec![header(table)];
-    rows.extend(table.rows.iter().map(|row| {
-        let mut line = vec![escape(&row.name)];
-        line.extend(row.cells.iter().map(|cell| ours(table, cell)));
-        line.push(row.training_gradients.map_or("–".to_owned(), |g| format!("{g:.0}")));
-        line
-    }));
-    for row in table.rows.iter().filter(|row| row.cells.iter().any(|cell| cell.reference.is_some())) {
-        let mut line = vec![format!("{} *(reference)*", escape(&row.name))];
-        line.extend(row.cells.iter().map(|cell| reference(table, cell)));
-        line.push("–".to_owned());
-        rows.push(line);
+    let _ = writeln!(text, "## {}\n", escape(&table.title));
+    if let Some(problem) = &table.problem {
+        let _ = writeln!(text, "**This table could not be made:** {}", escape(problem));
+        return;
     }
+    let _ = writeln!(text, "{}\n", escape(&table.subject()));
+    let mut rows = vec![std::iter::once(String::new()).chain(table.columns.iter().map(|column| escape(&column.name))).collect()];
+    let line = |name: String, row: &Row, show: fn(&Column, &Cell) -> String| -> Vec<String> {
+        std::iter::once(name).chain(table.columns.iter().zip(&row.cells).map(|(column, cell)| show(column, cell))).collect()
+    };
+    rows.extend(table.rows.iter().map(|row| line(escape(&row.name), row, ours)));
+    let referred = table.rows.iter().filter(|row| row.cells.iter().any(|cell| cell.reference.is_some()));
+    rows.extend(referred.map(|row| line(format!("{} *(reference)*", escape(&row.name)), row, reference)));
     text.push_str(&aligned(&rows));
     text.push('\n');
     for (index, mark) in table.marks.iter().enumerate() {
         let _ = writeln!(text, "{}. {}", letter(index), escape(&mark.text));
     }
-    for note in &table.notes {
-        let _ = writeln!(text, "{}{}", if table.marks.is_empty() { "" } else { "\n" }, escape(note));
+    for (index, note) in table.notes.iter().enumerate() {
+        let _ = writeln!(text, "{}{}", if table.marks.is_empty() && index == 0 { "" } else { "\n" }, escape(note));
     }
 }
 
-fn header(table: &Table) -> Vec<String> {
-    let mut line = vec![String::new()];
-    line.extend(table.columns.iter().map(|column| escape(&column.name)));
-    line.push("Training gradients an image".to_owned());
-    line
-}
-
-fn ours(table: &Table, cell: &Cell) -> String {
-    let decimals = table.decimals();
-    let Some(ours) = cell.ours else { return "–".to_owned() };
-    let spread = cell.spread.map_or(String::new(), |s| format!(" ± {s:.decimals$}"));
+fn ours(column: &Column, cell: &Cell) -> String {
     let marks: Vec<String> = cell.marks.iter().map(|m| letter(*m)).collect();
-    format!("{ours:.decimals$}{spread}{}", superscript(&marks))
+    let Some(ours) = cell.ours else { return format!("–{}", superscript(&marks)) };
+    let value = column.show(ours, cell.images);
+    let value = if cell.best { format!("**{value}**") } else { value };
+    let spread = cell.spread.map_or(String::new(), |spread| format!(" ± {}", column.show(spread, cell.images)));
+    format!("{value}{spread}{}", superscript(&marks))
 }
 
-fn reference(table: &Table, cell: &Cell) -> String {
-    let decimals = table.decimals();
+fn reference(column: &Column, cell: &Cell) -> String {
     let Some(value) = cell.reference else { return "–".to_owned() };
-    let difference = cell.difference.map_or(String::new(), |d| format!(" ({d:+.decimals$})"));
+    let difference = cell.difference.map_or(String::new(), |d| format!(" ({})", signed(column, d, cell.images)));
     let marks: Vec<String> = cell.reference_mark.iter().map(|m| letter(*m)).collect();
-    format!("{value:.2}{difference}{}", superscript(&marks))
+    let value = column.quantity.show_reported(value);
+    format!("{value}{difference}{}", superscript(&marks))
+}
+
+/// A difference with its sign.
+pub(crate) fn signed(column: &Column, difference: f64, images: usize) -> String {
+    format!("{}{}", if difference < 0.0 { "-" } else { "+" }, column.show(difference.abs(), images))
 }
 
 fn superscript(marks: &[String]) -> String {

@@ -1,17 +1,24 @@
-//! The report page: a view of tables, figures and provenance in one self-contained file.
+//! The report page: a view of tables, figures, evidence and provenance in one self-contained file.
+
+use std::collections::BTreeMap;
 
 use minijinja::{AutoEscape, Environment, context};
 use planish_contract::{Failure, Folder};
 use serde::{Deserialize, Serialize};
 
-use crate::figure;
-use crate::table::{Cell, Table, Tables, letter};
+use crate::details::{DETAILS, Details, Gathered};
+use crate::figures::file_stem;
+use crate::markdown::signed;
+use crate::statistics::wilson;
+use crate::table::{Cell, Column, Figure, Origin, Table, Tables, letter};
 
 /// What is known of one instance of the pipeline, for people.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Instance {
     /// `train[method=llr,seed=0]`.
     pub id: String,
+    /// Its stage kind: `train`.
+    pub kind: String,
     /// How it stands: `fresh`, `stale`, `missing`, `failed`.
     pub state: String,
     /// The first digits of its key.
@@ -24,78 +31,216 @@ pub struct Instance {
     pub facts: Vec<String>,
     /// Where its log is.
     pub log: String,
+    /// What commands about it have to be given beside its name, such as `--profile smoke`.
+    pub arguments: String,
 }
 
 #[derive(Serialize)]
 struct PageTable<'a> {
     table: &'a Table,
-    rows: Vec<PageRow>,
+    subject: String,
+    rows: Vec<PageRow<'a>>,
     marks: Vec<(String, &'a str)>,
-    figure: String,
-    threat: String,
     has_references: bool,
 }
 
 #[derive(Serialize)]
-struct PageRow {
-    name: String,
-    gradients: String,
+struct PageRow<'a> {
+    name: &'a str,
     cells: Vec<PageCell>,
 }
 
 #[derive(Serialize)]
 struct PageCell {
+    /// `main/llr/fgsm-20`: where the page's address leads.
+    anchor: String,
     ours: String,
+    best: bool,
     spread: String,
-    sort: f64,
+    sort: Option<f64>,
     reference: String,
     label: String,
     difference: String,
     marks: String,
+    stale: bool,
 }
+
+#[derive(Serialize)]
+struct PageFigure<'a> {
+    figure: &'a Figure,
+    svg: String,
+}
+
+/// What the script of the page shows of a cell.
+#[derive(Serialize)]
+struct CellCard<'a> {
+    title: String,
+    facts: Vec<String>,
+    marks: Vec<&'a str>,
+    from: &'a [Origin],
+}
+
+/// What the script of the page is given.
+#[derive(Serialize)]
+struct Script<'a> {
+    cells: BTreeMap<String, CellCard<'a>>,
+    details: &'a Details,
+    instances: &'a [Instance],
+    /// Input → for each of its instances the position in `instances`.
+    places: BTreeMap<&'a str, Vec<Option<usize>>>,
+}
+
+/// The stage kinds that each input gathers.
+const KINDS: [(&str, &str); 3] = [("attacks", "attack"), ("training", "train"), ("landscape", "landscape")];
 
 /// The page, from the tables artifact in `folder` and the provenance of all instances.
 ///
 /// # Errors
 /// [`Failure::Input`] when the artifact is not one that this version wrote.
 pub fn render(folder: &Folder, instances: &[Instance]) -> Result<String, Failure> {
-    let tables: Tables = planish_formats::json::read_json(folder.file("tables.json")?)?;
-    let pages: Vec<PageTable> = tables.tables.iter().map(|table| page_table(folder, table)).collect::<Result<_, _>>()?;
+    let tables: Tables = planish_formats::read_json(folder.file("tables.json")?)?;
+    let details: Details = planish_formats::read_json(folder.file(DETAILS)?)?;
+    let places = places(&details, instances);
+    let view = View { tables: &tables, details: &details, instances, places: &places };
+    let figures = tables.figures.iter().map(|figure| page_figure(folder, figure)).collect::<Result<Vec<_>, _>>()?;
+    let script = Script { cells: view.cards(), details: &details, instances, places: places.clone() };
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let fail = |e: minijinja::Error| Failure::internal(format!("the report template: {e:#}"));
-    environment.add_template("page", include_str!("page.html")).map_err(fail)?;
+    environment.add_template("page", include_str!("page/page.html")).map_err(fail)?;
     let template = environment.get_template("page").map_err(fail)?;
-    template.render(context! { title => tables.title, tables => pages, instances => instances }).map_err(fail)
+    let values = context! {
+        title => tables.title,
+        tables => view.tables(),
+        figures => figures,
+        instances => instances,
+        style => include_str!("page/page.css"),
+        code => include_str!("page/page.js"),
+        script => script,
+    };
+    template.render(values).map_err(fail)
 }
 
-fn page_table<'a>(folder: &Folder, table: &'a Table) -> Result<PageTable<'a>, Failure> {
-    let path = folder.file(&format!("figures/{}.svg", figure::file_stem(&table.name)))?;
-    let svg = std::fs::read_to_string(path).map_err(|e| Failure::io(path, e))?;
-    let rows = table.rows.iter().map(|row| PageRow {
-        name: row.name.clone(),
-        gradients: row.training_gradients.map_or("–".to_owned(), |g| format!("{g:.0}")),
-        cells: row.cells.iter().map(|cell| page_cell(table, cell)).collect(),
-    });
-    Ok(PageTable {
-        table,
-        rows: rows.collect(),
-        marks: table.marks.iter().enumerate().map(|(i, mark)| (letter(i), mark.text.as_str())).collect(),
-        figure: svg,
-        threat: table.threat.to_string(),
-        has_references: table.rows.iter().flat_map(|row| &row.cells).any(|cell| cell.reference.is_some()),
-    })
-}
-
-fn page_cell(table: &Table, cell: &Cell) -> PageCell {
-    let decimals = table.decimals();
-    PageCell {
-        ours: cell.ours.map_or("–".to_owned(), |v| format!("{v:.decimals$}")),
-        spread: cell.spread.map_or(String::new(), |v| format!("± {v:.decimals$}")),
-        sort: cell.ours.unwrap_or(-1.0),
-        reference: cell.reference.map_or(String::new(), |v| format!("{v:.2}")),
-        label: cell.reference_label.clone().unwrap_or_default(),
-        difference: cell.difference.map_or(String::new(), |v| format!("{v:+.decimals$}")),
-        marks: cell.marks.iter().chain(&cell.reference_mark).map(|m| letter(*m)).collect::<Vec<_>>().join(", "),
+/// For each gathered instance the position of its provenance: the instance of its stage kind with the same labels.
+fn places<'a>(details: &'a Details, instances: &[Instance]) -> BTreeMap<&'a str, Vec<Option<usize>>> {
+    let mut known: BTreeMap<(&str, Vec<&str>), usize> = BTreeMap::new();
+    for (index, instance) in instances.iter().enumerate() {
+        let inside = instance.id.split_once('[').map_or("", |(_, rest)| rest.strip_suffix(']').unwrap_or(rest));
+        let mut labels: Vec<&str> = inside.split(',').filter(|label| !label.is_empty()).collect();
+        labels.sort_unstable();
+        known.entry((&instance.kind, labels)).or_insert(index);
     }
+    let place = |kind: &str, gathered: &Gathered| {
+        let mut labels: Vec<String> = gathered.labels.iter().map(|(axis, label)| format!("{axis}={label}")).collect();
+        labels.sort_unstable();
+        let labels = labels.iter().map(String::as_str).collect();
+        known.iter().find(|(key, _)| **key == (kind, Vec::clone(&labels))).map(|(_, index)| *index)
+    };
+    let of_input = |(input, list): (&'a String, &Vec<Gathered>)| {
+        let kind = KINDS.iter().find(|(name, _)| name == input).map_or("", |(_, kind)| kind);
+        (input.as_str(), list.iter().map(|gathered| place(kind, gathered)).collect())
+    };
+    details.inputs.iter().map(of_input).collect()
+}
+
+fn page_figure<'a>(folder: &Folder, figure: &'a Figure) -> Result<PageFigure<'a>, Failure> {
+    if figure.problem.is_some() {
+        return Ok(PageFigure { figure, svg: String::new() });
+    }
+    let path = folder.file(&format!("figures/{}.svg", file_stem(&figure.name)))?;
+    let svg = std::fs::read_to_string(path).map_err(|e| Failure::io(path, e))?;
+    Ok(PageFigure { figure, svg })
+}
+
+/// The artifact beside its provenance.
+struct View<'a> {
+    tables: &'a Tables,
+    details: &'a Details,
+    instances: &'a [Instance],
+    places: &'a BTreeMap<&'a str, Vec<Option<usize>>>,
+}
+
+impl<'a> View<'a> {
+    fn tables(&self) -> Vec<PageTable<'a>> {
+        let page = |table: &'a Table| PageTable {
+            table,
+            subject: table.subject(),
+            rows: table.rows.iter().enumerate().map(|(row, of_row)| self.row(table, row, &of_row.name)).collect(),
+            marks: table.marks.iter().enumerate().map(|(i, mark)| (letter(i), mark.text.as_str())).collect(),
+            has_references: table.has_references(),
+        };
+        self.tables.tables.iter().map(page).collect()
+    }
+
+    fn row(&self, table: &'a Table, row: usize, name: &'a str) -> PageRow<'a> {
+        let cells = table.columns.iter().enumerate().filter_map(|(index, column)| {
+            let cell = table.cell(row, index)?;
+            Some(PageCell {
+                anchor: anchor(table, row, column),
+                ours: cell.ours.map_or("–".to_owned(), |v| column.show(v, cell.images)),
+                best: cell.best,
+                spread: cell.spread.map_or(String::new(), |v| format!("± {}", column.show(v, cell.images))),
+                sort: cell.ours,
+                reference: cell.reference.map_or(String::new(), |v| column.quantity.show_reported(v)),
+                label: cell.reference_label.clone().unwrap_or_default(),
+                difference: cell.difference.map_or(String::new(), |v| signed(column, v, cell.images)),
+                marks: cell.marks.iter().chain(&cell.reference_mark).map(|m| letter(*m)).collect::<Vec<_>>().join(", "),
+                stale: cell.made_from.iter().any(|origin| self.is_stale(origin)),
+            })
+        });
+        PageRow { name, cells: cells.collect() }
+    }
+
+    /// Whether what an instance made is no longer what the pipeline asks for.
+    fn is_stale(&self, origin: &Origin) -> bool {
+        let place = self.places.get(origin.input.as_str()).and_then(|list| list.get(origin.index)).copied().flatten();
+        place.and_then(|place| self.instances.get(place)).is_some_and(|instance| instance.state == "stale")
+    }
+
+    fn cards(&self) -> BTreeMap<String, CellCard<'a>> {
+        let mut cards = BTreeMap::new();
+        for table in &self.tables.tables {
+            for (row, of_row) in table.rows.iter().enumerate() {
+                for (column, cell) in table.columns.iter().zip(&of_row.cells) {
+                    let marks = cell.marks.iter().chain(&cell.reference_mark).filter_map(|m| table.marks.get(*m));
+                    let card = CellCard {
+                        title: format!("{} · {}", of_row.name, column.name),
+                        facts: facts(column, cell),
+                        marks: marks.map(|mark| mark.text.as_str()).collect(),
+                        from: &cell.made_from,
+                    };
+                    cards.insert(anchor(table, row, column), card);
+                }
+            }
+        }
+        debug_assert!(self.details.inputs.len() <= KINDS.len(), "every input has its kind");
+        cards
+    }
+}
+
+fn anchor(table: &Table, row: usize, column: &Column) -> String {
+    let row = table.rows.get(row).map_or("", |row| row.label.as_str());
+    format!("{}/{row}/{}", table.name, column.label)
+}
+
+/// What a number is, in words.
+fn facts(column: &Column, cell: &Cell) -> Vec<String> {
+    let Some(ours) = cell.ours else { return vec!["There is no number.".to_owned()] };
+    let mut facts = vec![format!("{} {}", column.show(ours, cell.images), column.quantity.unit())];
+    if cell.instances == 1 && column.quantity.is_share() {
+        let (low, high) = wilson(ours / 100.0, cell.images);
+        let count = (ours / 100.0 * cell.images as f64).round();
+        let interval = format!("95 % interval {:.1} to {:.1} (Wilson)", 100.0 * low, 100.0 * high);
+        facts.push(format!("{count:.0} of {} images; {interval}", cell.images));
+    }
+    if let Some(spread) = cell.spread {
+        let spread = column.show(spread, cell.images);
+        facts.push(format!("mean of {} models, standard deviation {spread}; {} images each", cell.instances, cell.images));
+    }
+    if let Some(reference) = cell.reference {
+        let label = cell.reference_label.as_deref().unwrap_or_default();
+        let difference = cell.difference.map_or("not comparable".to_owned(), |d| format!("ours {}", signed(column, d, cell.images)));
+        facts.push(format!("{label}: {} ({difference})", column.quantity.show_reported(reference)));
+    }
+    facts
 }

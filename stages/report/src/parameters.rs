@@ -1,11 +1,14 @@
-//! What a pipeline declares about its tables.
+//! What a pipeline declares about its tables and figures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use planish_contract::Invalid;
-use planish_formats::threat::Threat;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::figures::{FigureParameters, file_stem};
+use crate::lines::{Condition, Lines};
+use crate::quantity::Value;
 
 /// Parameters of the stage kind `report`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -16,115 +19,61 @@ pub struct ReportParameters {
     pub title: String,
     /// Tables by name, printed in the order of their names.
     pub tables: BTreeMap<String, TableParameters>,
+    /// Figures, in the order to show.
+    #[serde(default)]
+    pub figures: Vec<FigureParameters>,
+    /// How many images of each model the page shows beside its evidence, with their adversarial versions; needs the input `data`.
+    #[serde(default = "default_examples")]
+    pub examples: usize,
 }
 
 fn default_title() -> String {
     "Robustness".to_owned()
 }
 
-/// One table: rows and columns are axes of the gathered evidence.
+fn default_examples() -> usize {
+    6
+}
+
+/// One table: a row for each method, say, and a column for each attack.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether a column is there")]
 pub struct TableParameters {
     /// The heading of the table.
     pub title: String,
-    /// The axis whose variants are rows.
-    pub rows: Axis,
-    /// The axis whose variants are columns, from the weakest attack to the strongest.
-    pub columns: Axis,
+    /// The rows.
+    pub rows: Lines,
+    /// The columns, from the weakest attack to the strongest.
+    pub columns: Lines,
+    /// Which of the gathered instances are shown: axis → labels.
+    #[serde(default, rename = "where")]
+    pub condition: Condition,
     /// Axes that are averaged over (mean ± standard deviation), such as `seed`.
     #[serde(default)]
     pub over: Vec<String>,
+    /// What the cells count.
+    #[serde(default)]
+    pub value: Value,
     /// Whether the first column is the nominal accuracy.
     #[serde(default = "yes")]
     pub nominal: bool,
-    /// Whether the last column is the worst case, image by image, over all columns.
+    /// Whether there is a column with the worst case, image by image, over all columns of accuracies.
     #[serde(default = "yes")]
     pub worst_case: bool,
-    /// What others reported for a cell.
+    /// Whether there is a column with the median of γ, the local linearity measure; needs the input `landscape`.
     #[serde(default)]
-    pub references: Vec<Reference>,
+    pub linearity: bool,
+    /// Whether there is a column with the passes that training spent on an image; needs the input `training`.
+    #[serde(default = "yes")]
+    pub training: bool,
+    /// Sets of values that others reported, by their names in the file `files.references`.
+    #[serde(default)]
+    pub references: Vec<String>,
 }
 
 fn yes() -> bool {
     true
-}
-
-/// An axis as a table shows it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Axis {
-    /// The name of the axis in the pipeline.
-    pub axis: String,
-    /// Labels in the order to show; labels that are not listed follow, sorted.
-    #[serde(default)]
-    pub order: Vec<String>,
-    /// What to print instead of a label.
-    #[serde(default)]
-    pub names: BTreeMap<String, String>,
-}
-
-impl Axis {
-    /// What to print for `label`.
-    #[must_use]
-    pub fn name<'a>(&'a self, label: &'a str) -> &'a str {
-        self.names.get(label).map_or(label, String::as_str)
-    }
-
-    /// The labels in `present`, in the declared order, the others after them.
-    #[must_use]
-    pub fn sorted(&self, present: &BTreeSet<String>) -> Vec<String> {
-        let declared = self.order.iter().filter(|label| present.contains(*label));
-        let rest = present.iter().filter(|label| !self.order.contains(label));
-        declared.chain(rest).cloned().collect()
-    }
-}
-
-/// How sure a reference value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Certainty {
-    /// Read in the paper itself.
-    Paper,
-    /// Read in the authors' released code.
-    Code,
-    /// From a later paper, a leaderboard or third-party code.
-    SecondHand,
-    /// From memory, not seen again.
-    Recalled,
-}
-
-impl Certainty {
-    /// The word that is printed with the value.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Certainty::Paper => "paper",
-            Certainty::Code => "released code",
-            Certainty::SecondHand => "second hand",
-            Certainty::Recalled => "paper (recalled)",
-        }
-    }
-}
-
-/// A value that others reported.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Reference {
-    /// The row's label.
-    pub row: String,
-    /// The column's label, or `nominal`.
-    pub column: String,
-    /// Accuracy in percent.
-    pub value: f64,
-    /// How sure it is.
-    pub certainty: Certainty,
-    /// Where it stands.
-    pub source: String,
-    /// The data set that it was measured on.
-    pub dataset: String,
-    /// The threat model that it was measured under.
-    pub threat: Threat,
 }
 
 /// Checks what types alone can't.
@@ -137,20 +86,38 @@ pub(crate) fn validate(parameters: &ReportParameters) -> Result<(), Invalid> {
             Invalid::at("tables", "no table is declared").hint("add `[stages.NAME.params.tables.main]` with `title`, `rows` and `columns`")
         );
     }
-    for (name, table) in &parameters.tables {
-        let at = |key: &str| vec!["tables".to_owned(), name.clone(), key.to_owned()];
-        if table.rows.axis == table.columns.axis {
-            let message = format!("rows and columns are the same axis `{}`", table.rows.axis);
-            return Err(Invalid { path: at("columns"), message, hint: None });
+    parameters.tables.iter().try_for_each(|(name, table)| validate_table(name, table))?;
+    let mut stems = BTreeSet::new();
+    parameters.figures.iter().enumerate().try_for_each(|(index, figure)| {
+        let at = |invalid: Invalid| Invalid {
+            path: ["figures".to_owned(), index.to_string()].into_iter().chain(invalid.path).collect(),
+            ..invalid
+        };
+        figure.validate().map_err(at)?;
+        if stems.insert(file_stem(&figure.name)) {
+            return Ok(());
         }
-        if table.over.contains(&table.rows.axis) || table.over.contains(&table.columns.axis) {
-            let message = "an axis is either shown or averaged over, not both".to_owned();
-            return Err(Invalid { path: at("over"), message, hint: None });
-        }
-        if let Some(bad) = table.references.iter().find(|r| !(0.0..=100.0).contains(&r.value)) {
-            let message = format!("the reference value {} for ({}, {}) is not an accuracy in percent", bad.value, bad.row, bad.column);
-            return Err(Invalid { path: at("references"), message, hint: None });
-        }
+        let hint = "names differ in letters, digits or `-`, since files are called after them";
+        Err(at(Invalid::at("name", format!("another figure is called `{}`", figure.name)).hint(hint)))
+    })
+}
+
+fn validate_table(name: &str, table: &TableParameters) -> Result<(), Invalid> {
+    let at = |key: &str| vec!["tables".to_owned(), name.to_owned(), key.to_owned()];
+    table.rows.validate(&["tables", name, "rows"])?;
+    table.columns.validate(&["tables", name, "columns"])?;
+    if table.rows.axis.is_some() && table.rows.axis == table.columns.axis {
+        let message = format!("rows and columns are the same axis `{}`", table.rows.axis.as_deref().unwrap_or_default());
+        return Err(Invalid { path: at("columns"), message, hint: None });
+    }
+    if let Some(axis) = table.over.iter().find(|axis| table.rows.axis.as_ref() == Some(axis) || table.columns.axis.as_ref() == Some(axis)) {
+        let message = format!("axis `{axis}` is either shown or averaged over, not both");
+        return Err(Invalid { path: at("over"), message, hint: None });
+    }
+    if !table.rows.values.is_empty() {
+        let message = "rows have no values of their own".to_owned();
+        let hint = Some("`values` belongs into `columns`; `value` holds for the whole table".to_owned());
+        return Err(Invalid { path: vec!["tables".to_owned(), name.to_owned(), "rows".to_owned(), "values".to_owned()], message, hint });
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 use planish_formats::threat::Threat;
 use serde::{Deserialize, Serialize};
 
+use crate::quantity::Quantity;
+
 /// All tables of a report (`tables.json`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tables {
@@ -12,23 +14,25 @@ pub struct Tables {
     pub title: String,
     /// The tables.
     pub tables: Vec<Table>,
+    /// The figures, in order.
+    pub figures: Vec<Figure>,
 }
 
 /// The version of `tables.json` that this code writes.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 /// One table.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Table {
     /// Its name in the pipeline.
     pub name: String,
     /// Its heading.
     pub title: String,
-    /// The data set.
+    /// The data set; empty where nothing was found.
     pub dataset: String,
-    /// What the attacked columns were measured under.
-    pub threat: Threat,
-    /// How many images each cell stands on.
+    /// What the attacked columns were measured under; nothing where no evidence was found.
+    pub threat: Option<Threat>,
+    /// How many images the cells stand on, at most.
     pub images: usize,
     /// The columns, in order.
     pub columns: Vec<Column>,
@@ -38,15 +42,19 @@ pub struct Table {
     pub marks: Vec<Mark>,
     /// What holds for the whole table.
     pub notes: Vec<String>,
+    /// Why there is no table; nothing where there is one.
+    pub problem: Option<String>,
 }
 
 /// A column.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Column {
-    /// The label on its axis, `nominal`, or `worst-case`.
+    /// The label on its axis, or `nominal`, `worst-case`, `linearity`, `training`.
     pub label: String,
     /// What is printed.
     pub name: String,
+    /// What its cells show.
+    pub quantity: Quantity,
 }
 
 /// A row.
@@ -58,20 +66,21 @@ pub struct Row {
     pub name: String,
     /// One cell a column.
     pub cells: Vec<Cell>,
-    /// Forward+backward passes spent on one training image over the whole training, mean over the
-    /// instances of the row; nothing where no training was gathered.
-    pub training_gradients: Option<f64>,
 }
 
-/// A cell: accuracies in percent.
+/// A cell, in the unit of its column.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Cell {
-    /// Our mean; nothing where no evidence was gathered.
+    /// Our mean; nothing where there is none.
     pub ours: Option<f64>,
-    /// The standard deviation over the instances that were averaged; nothing for one.
+    /// The standard deviation over the models that were averaged; nothing for one.
     pub spread: Option<f64>,
-    /// How many instances were averaged.
+    /// How many models were averaged.
     pub instances: usize,
+    /// How many images each stands on, at least; 0 where images play no part.
+    pub images: usize,
+    /// Whether no other row of its column is better, as far as the images can tell, while some row is worse.
+    pub best: bool,
     /// What others reported.
     pub reference: Option<f64>,
     /// How the reference is labelled.
@@ -82,6 +91,17 @@ pub struct Cell {
     pub marks: Vec<usize>,
     /// The index of the footnote to the reference.
     pub reference_mark: Option<usize>,
+    /// What the number was made from: where each instance stands, by the input that gathered it.
+    pub made_from: Vec<Origin>,
+}
+
+/// An instance that a number was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The input that gathered it: `attacks`, `training` or `landscape`.
+    pub input: String,
+    /// Its position in that input.
+    pub index: usize,
 }
 
 /// A footnote.
@@ -89,6 +109,19 @@ pub struct Cell {
 pub struct Mark {
     /// Its text.
     pub text: String,
+}
+
+/// A figure.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Figure {
+    /// Its name in the pipeline; its files are `figures/NAME.svg` and `figures/NAME.csv`.
+    pub name: String,
+    /// Its heading.
+    pub title: String,
+    /// What it shows and how to read it.
+    pub caption: String,
+    /// Why there is no picture; nothing where there is one.
+    pub problem: Option<String>,
 }
 
 impl Table {
@@ -101,10 +134,45 @@ impl Table {
         })
     }
 
-    /// How many decimals the number of images supports: one image of 5,000 is 0.02 points.
+    /// Adds a footnote to the cell at (row, column).
+    pub(crate) fn mark_cell(&mut self, (row, column): (usize, usize), text: String) {
+        if self.cell_mut(row, column).is_none() {
+            return;
+        }
+        let mark = self.mark(text);
+        if let Some(cell) = self.cell_mut(row, column).filter(|cell| !cell.marks.contains(&mark)) {
+            cell.marks.push(mark);
+        }
+    }
+
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Option<&Cell> {
+        self.rows.get(row).and_then(|r| r.cells.get(column))
+    }
+
+    pub(crate) fn cell_mut(&mut self, row: usize, column: usize) -> Option<&mut Cell> {
+        self.rows.get_mut(row).and_then(|r| r.cells.get_mut(column))
+    }
+
+    /// What stands between heading and table.
     #[must_use]
-    pub fn decimals(&self) -> usize {
-        if self.images >= 5_000 { 2 } else { 1 }
+    pub fn subject(&self) -> String {
+        let threat = self.threat.map_or(String::new(), |threat| format!(", {threat}"));
+        let shares = self.columns.iter().any(|column| column.quantity.is_share());
+        format!("{}{}{threat}, {} images.", if shares { "Accuracy in %, " } else { "" }, self.dataset, self.images)
+    }
+
+    /// Whether any cell has a reference.
+    #[must_use]
+    pub fn has_references(&self) -> bool {
+        self.rows.iter().flat_map(|row| &row.cells).any(|cell| cell.reference.is_some())
+    }
+}
+
+impl Column {
+    /// A number of this column as text, made from `images` images.
+    #[must_use]
+    pub fn show(&self, value: f64, images: usize) -> String {
+        self.quantity.show(value, images)
     }
 }
 

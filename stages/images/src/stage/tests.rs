@@ -116,8 +116,6 @@ fn folders_named_train_and_test_are_splits_and_sizes_are_brought_together() {
     let failure = case.run(&[("source", "mine")], json!({})).unwrap_err();
     assert!(failure.to_string().contains("mine") || failure.to_string().contains("large.png"), "{failure}");
     assert!(failure.hint().unwrap().contains("--size"));
-    let layout = case.run(&[("source", "mine")], json!({ "layout": "nhwc", "size": 4 })).unwrap_err();
-    assert!(layout.to_string().contains("`layout` is for arrays"), "{layout}");
     let set = case.run(&[("source", "mine")], json!({ "size": [4, 4], "validation": 3 })).unwrap();
     let sizes = [("test".to_owned(), 7), ("train".to_owned(), 9), ("validation".to_owned(), 3)];
     assert_eq!((set.info.splits.clone(), set.info.shape), (sizes.into(), [3, 4, 4]));
@@ -189,8 +187,6 @@ fn bad_input_is_named() {
     let run = |files: &[(&str, &str)], parameters| message(case.run(files, parameters).map(|_| ()));
     let too_many = run(&[("source", "x.safetensors")], json!({ "test": 3, "layout": "nchw" }));
     assert!(too_many.contains("3 test images are asked for, but there are 2"), "{too_many}");
-    let sized = run(&[("source", "x.safetensors")], json!({ "size": 3, "layout": "nchw" }));
-    assert!(sized.contains("`size` is for image files"), "{sized}");
     assert!(run(&[], json!({})).contains("files.source"));
     std::fs::write(case.path("broken/a/x.png"), b"not an image").unwrap();
     assert!(run(&[("source", "broken")], json!({})).contains("a/x.png can't be decoded"));

@@ -1,0 +1,83 @@
+//! Figures and their data.
+
+use serde_json::json;
+
+use super::made_up::*;
+
+fn figures(run: &Run, show: &serde_json::Value, name: &str) -> (String, String) {
+    let root = run.root.path();
+    let parameters = changed(|value| {
+        let rows = json!({ "axis": "method", "names": { "llr": "LLR <&>" } });
+        value["figures"] = json!([{ "name": name, "title": "A <figure>", "rows": rows, "where": { "seed": ["0"] }, "show": show }]);
+    });
+    let mut attacks = run.attacks();
+    for (method, eps, robust) in [("llr", "0.05", [true, true, true, false]), ("llr", "0.2", [false, true, false, false])] {
+        let labels = [("method", method), ("eps", eps), ("seed", "0")];
+        attacks.push(evidence(root, &labels, 1.0, &robust, eps.parse().unwrap()));
+    }
+    let inputs = Inputs {
+        attacks,
+        training: vec![training(root, &[("method", "llr"), ("seed", "0")], 70)],
+        landscape: vec![landscape(root, &[("method", "llr"), ("seed", "0")], &[0.5, 0.25, 0.0])],
+        data: Some(data(root, 4)),
+    };
+    let folder = run.with(&parameters, inputs).unwrap();
+    assert!(folder.has(&format!("figures/{name}.svg")), "{}", text(&folder, "tables.json"));
+    (text(&folder, &format!("figures/{name}.svg")), text(&folder, &format!("figures/{name}.csv")))
+}
+
+#[test]
+fn nominal_against_robust_accuracy() {
+    let (svg, data) = figures(&Run::new(), &json!({ "trade-off": { "columns": { "axis": "attack" } } }), "f");
+    assert!(svg.contains("LLR &lt;&amp;&gt;") && svg.contains("nominal accuracy, %"), "{svg}");
+    assert!(data.contains("LLR <&>,,75.0000,") && data.contains(",50.0000,"), "{data}");
+    let (_, data) = figures(&Run::new(), &json!({ "trade-off": { "columns": { "axis": "attack" }, "along": "seed" } }), "f");
+    assert!(data.contains("LLR <&>,0,75.0000,"), "{data}");
+}
+
+#[test]
+fn accuracy_against_strength_and_radius() {
+    let (svg, data) = figures(&Run::new(), &json!({ "strength": { "columns": { "axis": "attack", "order": ["weak", "strong"] } } }), "f");
+    assert!(svg.contains("no attack") && svg.contains("strong"));
+    let lines: Vec<&str> = data.lines().skip(1).map(|line| line.rsplitn(3, ',').nth(2).unwrap()).collect();
+    assert_eq!(lines[..3], ["LLR <&>,no attack,75.0000", "LLR <&>,weak,75.0000", "LLR <&>,strong,75.0000"]);
+    let (svg, data) = figures(&Run::new(), &json!({ "radius": { "columns": { "axis": "eps" } } }), "f");
+    assert!(svg.contains("radius ε, linf"));
+    let lines: Vec<&str> = data.lines().skip(1).map(|line| line.rsplitn(3, ',').nth(2).unwrap()).collect();
+    assert_eq!(lines, ["LLR <&>,0,100.0000", "LLR <&>,0.05,75.0000", "LLR <&>,0.2,25.0000"]);
+}
+
+#[test]
+fn gamma_surfaces_and_cost() {
+    let run = Run::new();
+    let (svg, data) = figures(&run, &json!({ "linearity": {} }), "f");
+    assert!(svg.contains("γ(ε, x) within linf 0.1, nats") && data.lines().count() == 4, "{data}");
+    let (svg, data) = figures(&run, &json!({ "surfaces": {} }), "f");
+    assert!(
+        svg.contains("0.00 to 2.00 nats")
+            && svg.contains("(image 0)")
+            && svg.contains("<polygon")
+            && svg.contains("data:image/png;base64,")
+    );
+    assert_eq!(data.lines().count(), 1 + 25);
+    let (svg, data) = figures(&run, &json!({ "cost": {} }), "f");
+    assert!(svg.contains("70 (35.0 an epoch)") && data.contains("LLR <&>,2,70.00,35.0000"), "{data}");
+}
+
+#[test]
+fn pairs_count_what_only_one_breaks() {
+    let (svg, data) = figures(&Run::new(), &json!({ "pair": { "columns": { "axis": "attack", "order": ["weak", "strong"] } } }), "f");
+    assert!(svg.contains("only weak") && svg.contains("broken by both"));
+    // Stand, both, only the first, only the second, wrong.
+    assert!(data.contains("LLR <&>,4,2,0,1,1,0"), "{data}");
+    assert!(data.contains("nominal,4,0,3,1,0,0"), "{data}");
+}
+
+#[test]
+fn a_gallery_shows_images_of_every_method() {
+    let (svg, data) = figures(&Run::new(), &json!({ "gallery": { "columns": { "axis": "attack" }, "images": 3 } }), "f");
+    // The clean ones, and two of each method.
+    assert_eq!(svg.matches("<image").count(), 3 + 2 * 2 * 3);
+    assert!(svg.contains("T-shirt &lt;top&gt; &amp; more") && svg.contains("stands") && svg.contains("difference × 5"));
+    assert_eq!(data.lines().count(), 1 + 2 * 3);
+}
