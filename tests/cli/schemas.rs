@@ -244,8 +244,8 @@ mod pipelines {
             ("\"linf\", eps = 0.1", "\"linf\", eps = \"8/255\""),
             ("seed = [0]", "seed = [0, 1]\nepochs.short = { epochs = 2 }"),
             (
-                "inputs = { attacks = [\"attack\"]",
-                "inputs = { attacks = { from = \"attack[method=llr]\", over = [\"attack\"], optional = true }",
+                "attacks = { from = [\"attack\", \"losses\", \"radii\"], optional = true }",
+                "attacks = { from = \"attack[method=llr]\", over = [\"attack\"], optional = true }",
             ),
             (
                 "run = \"train\"",
