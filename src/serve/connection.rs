@@ -16,7 +16,7 @@ const MOST: usize = 64;
 const LONGEST: usize = 16 << 10;
 /// How long a client may take to ask, and then to read.
 const READING: Duration = Duration::from_secs(10);
-const WRITING: Duration = Duration::from_secs(60);
+const WRITING: Duration = Duration::from_mins(1);
 /// After a socket that could not be opened: the system may be out of them.
 const PAUSE: Duration = Duration::from_millis(50);
 

@@ -154,8 +154,16 @@ mod tests {
     fn both_walks_visit_every_tensor_in_the_same_order() {
         let mut model = everywhere();
         let (mut read, mut changed) = (Vec::new(), Vec::new());
-        tensors(&model, &mut |tensor, _| Ok::<(), ()>(read.push(tensor.name().to_owned()))).unwrap();
-        tensors_mut(&mut model, &mut |tensor| Ok::<(), ()>(changed.push(tensor.name().to_owned()))).unwrap();
+        tensors(&model, &mut |tensor, _| {
+            read.push(tensor.name().to_owned());
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+        tensors_mut(&mut model, &mut |tensor| {
+            changed.push(tensor.name().to_owned());
+            Ok::<(), ()>(())
+        })
+        .unwrap();
         assert_eq!(read, changed);
         // Six graphs with nine tensors each, and the attributes of the function with six each.
         assert_eq!((read.len(), read.iter().collect::<std::collections::BTreeSet<_>>().len()), (66, 66));
