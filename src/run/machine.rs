@@ -14,7 +14,7 @@ pub(super) fn rfc3339(moment: SystemTime) -> String {
     format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z", u8::from(month))
 }
 
-/// The moment that [`rfc3339`] wrote as `text`, in seconds since 1970; `None` for another text.
+/// The moment that `text` names as RFC 3339 does, as written in records, in seconds since 1970; `None` for another text.
 #[must_use]
 pub fn seconds_since_1970(text: &str) -> Option<f64> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u16>().ok();

@@ -20,7 +20,7 @@ use crate::sgd::Sgd;
 use crate::warmup::Warmup;
 use crate::weight_perturbation::WeightPerturbation;
 
-/// Everything that a training's result depends on, with nothing left to fill in; [`Written`] is how it may be written.
+/// Everything that a training's result depends on, with nothing left to fill in; `Written` is how it may be written.
 #[derive(Clone, Debug, Serialize)]
 pub struct Parameters {
     /// The network.
