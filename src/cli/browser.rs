@@ -7,7 +7,6 @@ use super::error::CommandError;
 /// # Errors
 /// A system without a browser that can be asked.
 pub(super) fn open(target: &str) -> Result<(), CommandError> {
-    open::that_detached(target).map_err(|error| {
-        CommandError::usage(format!("no browser can be asked to show {target}: {error}"), "open it by hand, or set BROWSER")
-    })
+    open::that_detached(target)
+        .map_err(|error| CommandError::usage(format!("no browser can be asked to show {target}: {error}"), "open it by hand"))
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::run::{find_log, latest_run, read_progress};
+use crate::run::{find_log, latest_run, read_progress, telltales};
 use crate::serve::{Site, serve as serve_site};
 use crate::show::{self, Known, LatestView, LiveView, Screen};
 
@@ -95,13 +95,8 @@ impl Site for Store<'_> {
 
     fn mark(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let root = self.arguments.root();
-        let runs = root.join("runs");
-        let latest =
-            std::fs::read_dir(&runs).into_iter().flatten().flatten().map(|entry| entry.file_name()).filter(|name| name != "history").max();
-        let mut paths = vec![self.arguments.file.clone(), root.join("index"), runs.join("history")];
-        paths.extend(latest.iter().flat_map(|run| ["run.json", "progress.json"].map(|file| runs.join(run).join(file))));
-        for path in paths {
+        changed(&self.arguments.file).hash(&mut hasher);
+        for path in telltales(&self.arguments.root()) {
             changed(&path).hash(&mut hasher);
         }
         hasher.finish()

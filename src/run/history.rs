@@ -15,7 +15,7 @@ use super::record;
 
 /// The format of the file.
 const SCHEMA: u32 = 1;
-const FOLDER: &str = "history";
+pub(super) const FOLDER: &str = "history";
 
 /// What happened to the instances of a pipeline under one profile.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use planish_cache::Store;
 use planish_contract::Progress;
 
-use super::record;
+use super::{history, record};
 
+/// The name of the file in the folder of its run.
+const PROGRESS: &str = "progress.json";
 /// How often the file is written at most.
 const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -24,7 +26,7 @@ impl Live {
     /// For the run whose records are in `folder`.
     #[must_use]
     pub(super) fn of(folder: &Path) -> Self {
-        Live { path: folder.join("progress.json"), told: BTreeMap::new(), written: None }
+        Live { path: folder.join(PROGRESS), told: BTreeMap::new(), written: None }
     }
 
     /// An instance is so far.
@@ -51,16 +53,36 @@ impl Live {
     }
 }
 
+/// The files that change as runs in the store at `root` go on; whoever shows a run looks at them for news.
+#[must_use]
+pub fn telltales(root: &Path) -> Vec<PathBuf> {
+    let folder = root.join("runs");
+    let latest = record::runs(&folder).into_iter().next().map(|run| folder.join(run));
+    let files = latest.iter().flat_map(|run| [record::RECORD, PROGRESS].map(|file| run.join(file)));
+    files.chain([folder.join(history::FOLDER)]).collect()
+}
+
 /// What the running instances of a run told last; nothing when that can't be read.
 #[must_use]
 pub fn read_progress(store: &Store, run: &str) -> BTreeMap<String, Progress> {
-    let text = record::read(store, &store.runs_dir().join(run).join("progress.json"));
+    let text = record::read(store, &store.runs_dir().join(run).join(PROGRESS));
     text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn news_of_the_latest_run_is_looked_for_whatever_lies_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join("runs");
+        for name in ["20260101-000000-000-1", "20260102-000000-000-1", "history", "settled"] {
+            std::fs::create_dir_all(runs.join(name)).unwrap();
+        }
+        let latest = runs.join("20260102-000000-000-1");
+        assert_eq!(telltales(folder.path()), [latest.join("run.json"), latest.join("progress.json"), runs.join("history")]);
+    }
 
     #[test]
     fn an_onlooker_reads_what_was_told_until_the_run_ends() {

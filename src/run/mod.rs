@@ -69,7 +69,7 @@ pub use forecast::{Forecast, forecast};
 pub use guard::guard;
 pub use history::{History, Past, Work};
 pub use job::{Job, JobFiles, JobInput, JobLimits};
-pub use live::read_progress;
+pub use live::{read_progress, telltales};
 pub use machine::{cpu_features, gpus, memory, processors, seconds_since_1970};
 pub use observer::{Notice, Observer};
 pub use old_notes::OldNotes;

@@ -26,8 +26,7 @@ pub struct OldRun {
 /// of an instance, and that `status` and `why` name. As long as it can't be known what those name, all stay. The oldest come first.
 #[must_use]
 pub fn old_runs(store: &Store, newest: usize, older_than: Option<Duration>) -> Vec<OldRun> {
-    let mut runs = record::runs(store);
-    runs.sort_unstable_by(|a, b| b.cmp(a));
+    let runs = record::runs(&store.runs_dir());
     let records: Vec<Option<RunRecord>> = runs.iter().map(|run| read_record(store, run)).collect();
     // Read later than the records: a run that ends meanwhile is named before its record says so.
     let Some(named) = history::named_runs(store) else { return Vec::new() };

@@ -20,7 +20,7 @@ pub(super) const SCHEMA: u32 = 1;
 /// The largest record, history or list that is read; those of 10,000 instances take some 5 MB.
 const LIMIT: u64 = 64 << 20;
 /// The name of the record in the folder of its run.
-const RECORD: &str = "run.json";
+pub(super) const RECORD: &str = "run.json";
 
 /// What a run did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -208,20 +208,24 @@ pub fn read_record(store: &Store, run: &str) -> Option<RunRecord> {
     serde_json::from_slice::<RunRecord>(&text).ok().filter(|record| record.schema == SCHEMA)
 }
 
-/// The runs that have folders.
-pub(super) fn runs(store: &Store) -> Vec<String> {
-    let entries = std::fs::read_dir(store.runs_dir()).into_iter().flatten().flatten();
+/// The runs that have folders in the folder of all runs, the latest first.
+pub(super) fn runs(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter(|name| name.contains('-') && name.chars().all(|c| c.is_ascii_digit() || c == '-')).collect()
+    let mut runs: Vec<String> = names.filter(|name| name.contains('-') && name.chars().all(|c| c.is_ascii_digit() || c == '-')).collect();
+    runs.sort_unstable_by(|a, b| b.cmp(a));
+    runs
+}
+
+/// The records of the runs of `pipeline`, the latest first.
+fn records_of(store: &Store, pipeline: &str) -> impl Iterator<Item = RunRecord> {
+    runs(&store.runs_dir()).into_iter().filter_map(|run| read_record(store, &run)).filter(move |record| record.pipeline == pipeline)
 }
 
 /// The latest run of `pipeline` that worked on `instance`, and the log that it wrote.
 #[must_use]
 pub fn find_log(store: &Store, pipeline: &str, instance: &str) -> Option<(RunRecord, PathBuf)> {
-    let mut runs = runs(store);
-    runs.sort_unstable_by(|a, b| b.cmp(a));
-    runs.into_iter().find_map(|run| {
-        let record = read_record(store, &run).filter(|record| record.pipeline == pipeline)?;
+    records_of(store, pipeline).find_map(|record| {
         let log = store.root().join(record.instances.get(instance)?.log.as_ref()?);
         log.is_file().then_some((record, log))
     })
@@ -230,9 +234,7 @@ pub fn find_log(store: &Store, pipeline: &str, instance: &str) -> Option<(RunRec
 /// The latest run of `pipeline`.
 #[must_use]
 pub fn latest_run(store: &Store, pipeline: &str) -> Option<RunRecord> {
-    let mut runs = runs(store);
-    runs.sort_unstable_by(|a, b| b.cmp(a));
-    runs.iter().find_map(|run| read_record(store, run).filter(|record| record.pipeline == pipeline))
+    records_of(store, pipeline).next()
 }
 
 impl RunRecord {

@@ -21,9 +21,8 @@ impl Listeners {
         self.0.is_empty()
     }
 
-    /// One more; told `state` at once.
-    pub(super) fn join(&mut self, listener: SyncSender<Arc<str>>, state: &str) {
-        drop(listener.try_send(Arc::from(state)));
+    /// One more.
+    pub(super) fn join(&mut self, listener: SyncSender<Arc<str>>) {
         self.0.push(listener);
     }
 

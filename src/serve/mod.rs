@@ -50,12 +50,14 @@ pub fn serve(listener: TcpListener, site: &dyn Site, until: impl Fn() -> bool) -
         match asked.recv_timeout(INTERVAL) {
             // Who asked may have gone away.
             Ok(Asked::Answer { route, reply }) => drop(reply.send(Answer::of(&route, site))),
-            Ok(Asked::Events { listener }) => listeners.join(listener, &site.state()),
+            Ok(Asked::Events { listener }) => {
+                listeners.join(listener);
+                told = None;
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
         if listeners.is_empty() {
-            told = None;
             continue;
         }
         let mark = site.mark();
