@@ -9,6 +9,7 @@ mod order;
 mod select;
 mod target;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -67,6 +68,14 @@ pub struct Instance {
     pub resources: Resources,
     /// What ends it before its time, and how often it is tried again.
     pub limits: Limits,
+}
+
+impl Instance {
+    /// Of what is known of each output, what is known of the default one.
+    #[must_use]
+    pub fn default_output<'a, T>(&self, outputs: &'a BTreeMap<String, T>) -> Option<&'a T> {
+        outputs.get(&self.interface.outputs.first()?.name)
+    }
 }
 
 /// What is connected to one input of an instance.

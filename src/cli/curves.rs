@@ -22,8 +22,7 @@ pub(super) fn write(opened: &Opened, hooks: &Hooks<'_>, (text, folder): (&str, &
             return Err(CommandError::usage(message, "name a training; stages of kind \"train\" have curves"));
         };
         let (entry, fresh) = command::entry(opened, instance, forecast)?;
-        let default = instance.interface.outputs.first().and_then(|output| entry.outputs.iter().find(|(name, _)| **name == output.name));
-        let Some((_, digest)) = default else { continue };
+        let Some(digest) = instance.default_output(&entry.outputs) else { continue };
         let known = Provenance::read(&entry.provenance);
         let target = folder.join(file_name(&instance.id));
         let made = seconds_since_1970(&known.ended).unwrap_or_default();

@@ -168,8 +168,7 @@ fn draw(
     provenance: &[InstanceProvenance],
 ) -> Result<Option<(Folder, String)>, CommandError> {
     let Some(Stand { outputs: Some(outputs), .. }) = stands.get(slot.index) else { return Ok(None) };
-    let default = slot.instance.interface.outputs.first().and_then(|output| outputs.get(&output.name));
-    let Some(digest) = default else { return Ok(None) };
+    let Some(digest) = slot.instance.default_output(outputs) else { return Ok(None) };
     let artifact = open_artifact(&opened.store, &slot.instance.id, digest)?;
     let html = (slot.hook.render)(&artifact, provenance)?;
     Ok(Some((artifact, html)))

@@ -113,7 +113,7 @@ impl Inquiry<'_> {
         Ok(Some(Explanation {
             instance: instance.id.clone(),
             standing: Standing::of(forecast, past),
-            key: key_of(forecast).map(|key| key.to_string()),
+            key: forecast.key().map(|key| key.to_string()),
             run: run.filter(|run| !run.is_empty()),
             superseded: self.superseded(instance, forecast, reason.as_ref())?,
             reason,
@@ -133,7 +133,7 @@ impl Inquiry<'_> {
             Some(key) => Some(key),
             None => self.newest(instance)?,
         };
-        let Some(key) = key.filter(|key| key_of(forecast) != Some(*key)) else { return Ok(None) };
+        let Some(key) = key.filter(|key| forecast.key() != Some(*key)) else { return Ok(None) };
         let Some(entry) = store.peek(&key)? else { return Ok(None) };
         let differences =
             if matches!(reason, Some(Reason::Changed(_))) { Vec::new() } else { self.differences(instance, forecast, &entry) };
@@ -169,13 +169,6 @@ impl Inquiry<'_> {
         }
         let found = self.newest.as_ref().and_then(|newest| newest.get(&instance.id));
         Ok(found.filter(|(kind, ..)| *kind == instance.kind).map(|(_, _, key)| *key))
-    }
-}
-
-fn key_of(forecast: &Forecast) -> Option<Key> {
-    match forecast {
-        Forecast::Hit { resolved, .. } | Forecast::Run { resolved, .. } => Some(resolved.key),
-        Forecast::Depends { .. } | Forecast::Broken { .. } => None,
     }
 }
 

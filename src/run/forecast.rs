@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use planish_cache::{Digest, Store, StoreError};
+use planish_cache::{Digest, Key, Store, StoreError};
 
 use crate::plan::Plan;
 
@@ -42,6 +42,15 @@ pub enum Forecast {
 }
 
 impl Forecast {
+    /// The instance's key, where it is known.
+    #[must_use]
+    pub fn key(&self) -> Option<Key> {
+        match self {
+            Forecast::Hit { resolved, .. } | Forecast::Run { resolved, .. } => Some(resolved.key),
+            Forecast::Depends { .. } | Forecast::Broken { .. } => None,
+        }
+    }
+
     fn upstream(&self) -> Upstream<'_> {
         match self {
             Forecast::Hit { outputs, .. } => Upstream::Made(outputs),

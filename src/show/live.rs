@@ -174,12 +174,8 @@ impl Known<'_> {
 
     fn is_of_this_plan(&self, run: &RunRecord) -> bool {
         self.plan.instances.iter().zip(self.forecasts).all(|(instance, forecast)| {
-            let now = match forecast {
-                Forecast::Hit { resolved, .. } | Forecast::Run { resolved, .. } => Some(resolved.key),
-                Forecast::Depends { .. } | Forecast::Broken { .. } => None,
-            };
             let then = run.instances.get(&instance.id).and_then(|record| record.key);
-            now.zip(then).is_none_or(|(now, then)| now == then)
+            forecast.key().zip(then).is_none_or(|(now, then)| now == then)
         })
     }
 }
