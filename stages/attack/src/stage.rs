@@ -54,11 +54,11 @@ impl Stage for AttackStage {
         let (dataset, images) = read_images(parameters, context)?;
         let model = OnnxModel::open(context.input("model")?)?;
         let file = ModelFile::read(&model.path)?;
-        let graph = GraphFacts::of(&file);
-        graph.remarks().iter().for_each(|remark| context.host.log(&format!("the model: {remark}")));
         let mut classifier = open_classifier((&file, &model.path), execution, context)?;
-        let mut victim = open_victim((file, &model.path), execution, context)?;
-        if context.optional_input("gradients")?.is_some() {
+        let (mut victim, graph) = open_victim((file, &model.path), execution, context)?;
+        graph.remarks().iter().for_each(|remark| context.host.log(&format!("the model: {remark}")));
+        // The logits of a random model differ from themselves.
+        if context.optional_input("gradients")?.is_some() || !graph.is_random() {
             let bound = model.parity.as_ref().map_or(DEFAULT_BOUND, |parity| parity.bound);
             let difference = check_agreement(&images, victim.as_mut(), &mut classifier, bound)?;
             context.host.log(&format!("what gives gradients and what judges agree: no logit differs by more than {difference:.1e}"));
@@ -125,14 +125,21 @@ fn read_images(parameters: &AttackParameters, context: &Context) -> Result<(Stri
     Ok((data.info.name, images))
 }
 
-/// Whose gradients guide the attacks: the checkpoint where one is connected, else the exported model itself.
-fn open_victim((file, path): (ModelFile, &Path), execution: &AttackExecution, context: &Context) -> Result<Box<dyn Victim>, Failure> {
+/// Whose gradients guide the attacks: the checkpoint where one is connected, else the exported model itself; and what the model's graph tells.
+fn open_victim(
+    (file, path): (ModelFile, &Path),
+    execution: &AttackExecution,
+    context: &Context,
+) -> Result<(Box<dyn Victim>, GraphFacts), Failure> {
     let batch = execution.batch_size.get();
     if let Some(folder) = context.optional_input("gradients")? {
         let device = planish_nn::device::open(&execution.device)?;
-        return Ok(Box::new(BurnVictim::new(load_checkpoint(folder, &device)?, batch)));
+        return Ok((Box::new(BurnVictim::new(load_checkpoint(folder, &device)?, batch)), GraphFacts::of(&file)));
     }
-    Ok(Box::new(OnnxVictim::open_read(file, path, context.threads, batch)?))
+    let notes = file.inspection.notes.clone();
+    let victim = OnnxVictim::open_read(file, path, context.threads, batch)?;
+    let graph = GraphFacts { notes, gradients: Ok(victim.masking().clone()) };
+    Ok((Box::new(victim), graph))
 }
 
 /// The exported model in ONNX Runtime.

@@ -1,7 +1,7 @@
 //! What a graph tells of its gradients before anything runs.
 
 use crate::differentiate::{Masking, Refusal, masking};
-use crate::inspect::Note;
+use crate::inspect::{Note, NoteKind};
 use crate::model_file::ModelFile;
 
 /// What a graph tells of its gradients.
@@ -18,6 +18,12 @@ impl GraphFacts {
     #[must_use]
     pub fn of(file: &ModelFile) -> Self {
         GraphFacts { notes: file.inspection.notes.clone(), gradients: masking(file.model.clone(), &file.signature) }
+    }
+
+    /// Whether the logits of an image differ from run to run.
+    #[must_use]
+    pub fn is_random(&self) -> bool {
+        self.notes.iter().any(|note| note.kind == NoteKind::Random)
     }
 
     /// Everything that whoever reads the model's numbers should know, a sentence each.
