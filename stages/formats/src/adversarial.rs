@@ -5,10 +5,11 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use planish_contract::Failure;
+use safetensors::Dtype;
 use serde_json::json;
 
-use crate::tensors::{take, take_u32};
-use crate::{Values, atomic, read_tensors};
+use crate::tensors::{mapped_values, take, take_u32};
+use crate::{Mapped, Values, atomic, read_tensors};
 
 /// One image for each attacked image, in the order of the evidence.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,24 @@ impl Adversarial {
         let ids = take_u32(&mut tensors, "ids", count, &place)?;
         let labels = take_u32(&mut tensors, "labels", count, &place)?;
         Ok(Adversarial { shape: [c, h, w], images: values, ids, labels })
+    }
+
+    /// Reads single images of the file at `path` by their positions, each `[c, h, w]`; the others stay where they are.
+    ///
+    /// # Errors
+    /// [`Failure::Input`] when it is malformed or has no image at a position, [`Failure::Io`] when it can't be read.
+    pub fn read_some(path: &Path, places: &[usize]) -> Result<Vec<Vec<f32>>, Failure> {
+        let file = path.display().to_string();
+        let (shape, bytes) = mapped_values(&Mapped::open(path)?, ("images", Dtype::F32), &file)?;
+        let &[_, c, h, w] = shape.as_slice() else {
+            return Err(Failure::input(format!("{file}: tensor `images` has no four axes")));
+        };
+        let size = [c, h, w, 4].into_iter().fold(1, usize::saturating_mul).max(1);
+        let image = |place: &usize| {
+            let values = bytes.chunks_exact(size).nth(*place).map(|bytes| bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)));
+            values.map(Iterator::collect).ok_or_else(|| Failure::input(format!("{file}: there is no image at position {place}")))
+        };
+        places.iter().map(image).collect()
     }
 }
 
@@ -143,5 +162,22 @@ mod tests {
         assert!(create().append(&[0.0, 1.0]).is_err());
         assert!(AdversarialWriter::create(&path, [1, 1, 1], &[7], &[]).is_err());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn only_the_images_asked_for_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut writer = AdversarialWriter::create(&path, [1, 1, 2], &[7, 9, 11], &[0, 1, 2]).unwrap();
+        writer.append(&[0.0, 0.25, 0.5, 0.75, 1.0, 0.125]).unwrap();
+        writer.finish().unwrap();
+        let images = |places: &[usize]| Adversarial::read_some(&path, places);
+        assert_eq!(images(&[2, 0]).unwrap(), [[1.0, 0.125], [0.0, 0.25]]);
+        assert!(images(&[3]).is_err() && images(&[usize::MAX]).is_err());
+        let bytes = std::fs::read(&path).unwrap();
+        for damaged in [&bytes[..bytes.len() - 4], &bytes[..20], b"", b"\xff\xff\xff\xff\xff\xff\xff\xff"] {
+            std::fs::write(&path, damaged).unwrap();
+            assert!(images(&[2]).is_err());
+        }
     }
 }

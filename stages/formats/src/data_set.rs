@@ -7,10 +7,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use planish_contract::{Failure, Folder};
+use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::mapped::Mapped;
-use crate::tensors::{from_u32, mapped_bytes, take_u32, tensors_except};
+use crate::tensors::{from_u32, mapped_values, take_u32, tensors_except};
 use crate::{NamedTensor, Pixels, Values, check_schema, read_json, write_json, write_tensors};
 
 /// The file that describes the data set: [`DataSetInfo`].
@@ -211,7 +212,7 @@ impl DataSet {
         let path = self.folder.file(&name.file())?;
         let place = path.display().to_string();
         let file = Mapped::open(path)?;
-        let (shape, images) = mapped_bytes(&file, "images", &place)?;
+        let (shape, images) = mapped_values(&file, ("images", Dtype::U8), &place)?;
         let [c, h, w] = self.info.shape;
         if shape != [n, c, h, w] {
             return Err(Failure::input(format!("{place}: tensor `images` has shape {shape:?}, not {:?}", [n, c, h, w])));

@@ -179,17 +179,18 @@ pub(crate) fn tensors_except(left_out: Option<&str>, bytes: &[u8], place: &str) 
     Ok(tensors)
 }
 
-/// The shape and the bytes of the tensor `name`, where they lie in the file; `place` names it in messages.
+/// The shape and the bytes of the tensor `name` of type `dtype`, where they lie in the file; `place` names it in messages.
 ///
 /// # Errors
-/// [`Failure::Input`] when there is none, or it does not hold bytes, as many as its shape says.
-pub(crate) fn mapped_bytes(file: &Mapped, name: &str, place: &str) -> Result<(Vec<usize>, Mapped), Failure> {
+/// [`Failure::Input`] when there is none, or it does not hold values of that type, as many as its shape says.
+pub(crate) fn mapped_values(file: &Mapped, (name, dtype): (&str, Dtype), place: &str) -> Result<(Vec<usize>, Mapped), Failure> {
     let tensors = parse(file, place)?;
     let view = tensors.tensor(name).map_err(|_| Failure::input(format!("{place}: tensor `{name}` is missing")))?;
-    if view.dtype() != Dtype::U8 {
-        return Err(Failure::input(format!("{place}: tensor `{name}` is not of type U8")));
+    if view.dtype() != dtype {
+        return Err(Failure::input(format!("{place}: tensor `{name}` is not of type {dtype}")));
     }
-    let bytes = file.part(view.data()).filter(|bytes| element_count(view.shape()) == Some(bytes.len()));
+    let bits = element_count(view.shape()).and_then(|count| count.checked_mul(dtype.bitsize()));
+    let bytes = file.part(view.data()).filter(|bytes| bits == bytes.len().checked_mul(8));
     let bytes = bytes.ok_or_else(|| Failure::input(format!("{place}: tensor `{name}` has another shape than its bytes")))?;
     Ok((view.shape().to_vec(), bytes))
 }

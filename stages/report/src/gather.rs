@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use planish_contract::{Context, Coordinates, Failure, Folder, Gathered};
 use planish_formats::HistoryRecord;
 use planish_formats::evidence::ADVERSARIAL;
-use planish_formats::{DataSet, Evidence, MaskingReport, Measurement, Split, SplitName};
+use planish_formats::{Adversarial, DataSet, Evidence, MaskingReport, Measurement, Split, SplitName};
 
 /// What there is of an instance's result.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Attacked {
 
     /// The worst images of some entries, by their positions, `[c, h, w]` in `[0, 1]`. Nothing else of the file is read.
     pub(crate) fn adversarial(&self, places: &[usize]) -> Result<Vec<Vec<f32>>, Failure> {
-        crate::excerpt::images(self.folder.file(ADVERSARIAL)?, places)
+        Adversarial::read_some(self.folder.file(ADVERSARIAL)?, places)
     }
 }
 

@@ -9,7 +9,6 @@ mod build;
 mod csv;
 mod details;
 pub mod evaluation;
-mod excerpt;
 mod figures;
 mod gather;
 mod latex;
@@ -25,6 +24,7 @@ mod references;
 mod stage;
 mod statistics;
 mod table;
+pub mod tensorboard;
 
 pub use figures::{Cost, FigureParameters, Gallery, Linearity, Pair, Radius, Show, Strength, Surfaces, TradeOff};
 pub use lines::{Condition, Group, Lines};
