@@ -36,8 +36,8 @@ static CURVES: &[CurvesHook] = &[
     CurvesHook {
         kind: "train",
         write: |checkpoint, made, facts, folder| {
-            let timing = planish_train::tensorboard::Timing { made, epochs: facts.get("epochs") };
-            planish_train::tensorboard::write_events(checkpoint, timing, folder)
+            let timing = planish_report::tensorboard::Timing { made, epochs: facts.get("epochs") };
+            planish_report::tensorboard::write_events(checkpoint, timing, folder)
         },
     },
 ];

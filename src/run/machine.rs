@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// `moment` in UTC as RFC 3339, to the millisecond, such as `2026-11-23T01:47:00.250Z`: always as long, so that texts sort as
 /// times do.
@@ -17,12 +18,8 @@ pub(super) fn rfc3339(moment: SystemTime) -> String {
 /// The moment that `text` names as RFC 3339 does, as written in records, in seconds since 1970; `None` for another text.
 #[must_use]
 pub fn seconds_since_1970(text: &str) -> Option<f64> {
-    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u16>().ok();
-    let small = |range| number(range).and_then(|number| u8::try_from(number).ok());
-    let month = Month::try_from(small(5..7)?).ok()?;
-    let date = Date::from_calendar_date(i32::from(number(0..4)?), month, small(8..10)?).ok()?;
-    let time = Time::from_hms_milli(small(11..13)?, small(14..16)?, small(17..19)?, number(20..23)?).ok()?;
-    Some(PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp_nanos() as f64 / 1e9)
+    let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    Some(moment.unix_timestamp_nanos() as f64 / 1e9)
 }
 
 /// A name for a run that began at `moment`: sorts by time, and differs between processes.

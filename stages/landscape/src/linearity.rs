@@ -1,7 +1,7 @@
 //! The local linearity measure.
 
 use planish_contract::Failure;
-use planish_nn::vectors::sign;
+use planish_nn::vectors::{linearity_error_slope, sign};
 use planish_nn::{Adam, Aim, Ball, GradientPass, Stream, Surrogate, Victim};
 
 use crate::parameters::{Linearity, Optimizer};
@@ -130,8 +130,7 @@ impl<'a> Climber<'a> {
         let mut direction = there.gradient;
         let rows = direction.chunks_exact_mut(size).zip(scene.clean.gradient.chunks_exact(size));
         for ((row, clean), residual) in rows.zip(residuals) {
-            let sign = sign(*residual as f32);
-            row.iter_mut().zip(clean).for_each(|(there, clean)| *there = sign * (*there - clean));
+            linearity_error_slope(*residual, clean, row);
         }
         match self.search.optimizer {
             Optimizer::Sign => images.iter_mut().zip(&direction).for_each(|(pixel, slope)| *pixel += self.length * sign(*slope)),

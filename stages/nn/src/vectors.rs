@@ -24,6 +24,13 @@ pub fn sign(value: f32) -> f32 {
     }
 }
 
+/// Turns `there`, the gradient of a loss l at x+δ, into that of the linearity error |l(x+δ) − l(x) − δᵀ∇l(x)|, whose signed value is
+/// `residual`: sign(residual)·(∇l(x+δ) − ∇l(x)), `clean` being the gradient at x.
+pub fn linearity_error_slope(residual: f64, clean: &[f32], there: &mut [f32]) {
+    let direction = sign(residual as f32);
+    there.iter_mut().zip(clean).for_each(|(there, clean)| *there = direction * (*there - clean));
+}
+
 /// Scales `vector` to Euclidean length 1; the zero vector stays.
 pub fn normalise(vector: &mut [f32]) {
     let length = norm(vector);

@@ -10,9 +10,8 @@ use crate::ahead::ahead;
 use crate::batches::{Batch, Batches};
 use crate::clock::Clock;
 use crate::diverged::Wreck;
+use crate::held_out::HeldOut;
 use crate::parameters::Parameters;
-use crate::probe::Prober;
-use crate::selection::Validator;
 use crate::slots::Slots;
 use crate::state::State;
 use crate::totals::Totals;
@@ -91,7 +90,7 @@ impl<'a> Fit<'a> {
                 clock.waited(since);
                 self.context.check_stopped()?;
                 let since = Instant::now();
-                self.step(state, &batch, number, &mut epoch.totals).map_err(|failure| self.keep(failure, state, &epoch, &batch))?;
+                self.step(state, &batch, number, &mut epoch.totals).map_err(|failure| self.keep(failure, state, &epoch, Some(&batch)))?;
                 clock.trained(since, batch.len());
                 self.probe(state, &mut epoch, clock)?;
                 self.show(state, &epoch, clock);
@@ -118,7 +117,7 @@ impl<'a> Fit<'a> {
     }
 
     /// A divergence with what stays of it; other failures as they are.
-    fn keep(&self, failure: Failure, state: &State, epoch: &Epoch, batch: &Batch) -> Failure {
+    fn keep(&self, failure: Failure, state: &State, epoch: &Epoch, batch: Option<&Batch>) -> Failure {
         let Failure::Diverged(message) = failure else { return failure };
         let record = self.record(state, epoch);
         Wreck { folder: &self.context.checkpoints, config: self.config, state, record }.keep(&message, batch)
@@ -128,17 +127,12 @@ impl<'a> Fit<'a> {
         let step = state.progress.step;
         let Some(probe) = self.parameters.probe.as_ref().filter(|probe| probe.due(step, self.total())) else { return Ok(()) };
         let since = Instant::now();
-        let prober = Prober {
-            probe,
-            split: self.validation,
-            network: self.network,
-            ball: self.full_ball(),
-            seed: self.parameters.seed,
-            batch_size: self.parameters.batch_size,
-            device: self.device,
-        };
-        let now = prober.measure(step, &state.weights, &state.running)?;
+        let now = probe.measure(&self.held_out(), step, (&state.weights, &state.running))?;
         clock.validated(since);
+        if ![now.loss, now.robust_loss, now.gamma.mean].iter().all(|number| number.is_finite()) {
+            let message = format!("the training diverged: what the probe measures after step {step} is not finite");
+            return Err(self.keep(Failure::Diverged(message), state, epoch, None));
+        }
         let before: Vec<Probed> = state.progress.history.iter().flat_map(|record| &record.probes).chain(&epoch.probes).cloned().collect();
         if let Some(detail) = probe.first_sign(&before, &now, self.config.classes.len()) {
             self.context.host.log(&format!("catastrophic overfitting at step {step}: {detail}"));
@@ -154,27 +148,25 @@ impl<'a> Fit<'a> {
             return Ok(None);
         }
         let since = Instant::now();
-        let validator = Validator {
-            selection: &self.parameters.selection,
-            split: self.validation,
-            network: self.network,
-            ball: self.full_ball(),
-            seed: self.parameters.seed,
-            batch_size: self.parameters.batch_size,
-            device: self.device,
-        };
-        let (weights, running) = state.judged();
-        let measured = validator.measure(weights, running)?;
+        let measured = self.parameters.selection.measure(&self.held_out(), state.judged())?;
         clock.validated(since);
         if !measured.loss.is_finite() {
             let message = format!("the training diverged: after epoch {number} the validation loss is {}", measured.loss);
-            return Err(self.keep(Failure::Diverged(message), state, epoch, &Batch::default()));
+            return Err(self.keep(Failure::Diverged(message), state, epoch, None));
         }
         Ok(Some(measured))
     }
 
-    fn full_ball(&self) -> Ball {
-        Ball::new(self.parameters.threat.norm, self.parameters.threat.eps.value())
+    /// What networks are measured on along the training.
+    fn held_out(&self) -> HeldOut<'a> {
+        HeldOut {
+            split: self.validation,
+            network: self.network,
+            ball: Ball::new(self.parameters.threat.norm, self.parameters.threat.eps.value()),
+            seed: self.parameters.seed,
+            batch_size: self.parameters.batch_size,
+            device: self.device,
+        }
     }
 
     fn gradients_per_image(&self, epoch: u32) -> u64 {

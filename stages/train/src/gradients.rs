@@ -7,9 +7,6 @@ use planish_nn::{Parameters, Statistics};
 use crate::batches::Batch;
 use crate::objective::{Evaluation, Objective, Step, WeightGradients, evaluate, to_host};
 
-/// The objective on one part with its images x+δ, and its weight gradients.
-type PartEvaluation<'a> = dyn Fn(&Step<'_>, &[f32]) -> Result<(Evaluation, WeightGradients), Failure> + 'a;
-
 /// A step's images in parts, each with the images x+δ found for it.
 pub struct Parts<'a> {
     /// What each part offers an objective; they share weights, radius and place in the training.
@@ -35,28 +32,19 @@ impl<'a> Parts<'a> {
         self.steps.iter().map(|step| step.batch.len() as f64 / images.max(1) as f64).collect()
     }
 
-    /// The objective on each part, and the gradients of its mean over all images.
+    /// The objective on each part, and the gradients of its mean over all images; `at` weights in place of the step's, with δ kept.
     ///
     /// # Errors
     /// Those of the objective.
-    pub fn evaluate(&self, objective: &dyn Objective) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
-        self.evaluate_by(&|step, perturbed| evaluate(objective, step, perturbed))
-    }
-
-    /// The same at `weights` in place of the step's, with δ kept.
-    ///
-    /// # Errors
-    /// Those of the objective.
-    pub fn evaluate_at(&self, objective: &dyn Objective, weights: &Parameters) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
-        let (tracked, frozen) = (weights.tracked(), weights.constant_on_autodiff());
-        self.evaluate_by(&|step, perturbed| evaluate(objective, &Step { tracked: &tracked, frozen: &frozen, ..*step }, perturbed))
-    }
-
-    fn evaluate_by(&self, one: &PartEvaluation<'_>) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
+    pub fn evaluate(&self, objective: &dyn Objective, at: Option<&Parameters>) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
+        let moved = at.map(|weights| (weights.tracked(), weights.constant_on_autodiff()));
         let mut evaluations = Vec::with_capacity(self.steps.len());
         let mut sum: Option<WeightGradients> = None;
         for ((step, perturbed), share) in self.steps.iter().zip(&self.perturbed).zip(self.shares()) {
-            let (evaluation, gradients) = one(step, perturbed)?;
+            let (evaluation, gradients) = match &moved {
+                Some((tracked, frozen)) => evaluate(objective, &Step { tracked, frozen, ..*step }, perturbed)?,
+                None => evaluate(objective, step, perturbed)?,
+            };
             evaluations.push(evaluation);
             sum = Some(if self.steps.len() == 1 { gradients } else { add(sum, gradients, share) });
         }
@@ -101,11 +89,10 @@ const NORM_FLOOR: f64 = 1e-6;
 /// # Errors
 /// [`Failure::Internal`] when the device does not give numbers back.
 pub fn clip(gradients: WeightGradients, largest: f64) -> Result<(WeightGradients, f64), Failure> {
-    let mut squares = 0.0;
-    for gradient in gradients.iter().flatten() {
-        squares += f64::from(to_host(gradient.clone().powi_scalar(2).sum())?.first().copied().unwrap_or_default());
-    }
-    let norm = squares.sqrt();
+    let squares: Vec<Tensor<1>> = gradients.iter().flatten().map(|gradient| gradient.clone().powi_scalar(2).sum()).collect();
+    // Together, so that the device is waited for once.
+    let squares = if squares.is_empty() { Vec::new() } else { to_host(Tensor::cat(squares, 0))? };
+    let norm = squares.iter().map(|square| f64::from(*square)).sum::<f64>().sqrt();
     let factor = largest / (norm + NORM_FLOOR);
     if factor >= 1.0 {
         return Ok((gradients, norm));

@@ -35,8 +35,7 @@ impl<'a> InputGradient<'a> {
     /// [`Failure::Internal`] when the device does not give the numbers back.
     pub fn at(&self, images: &[f32], loss: &dyn Fn(Tensor<2>) -> Tensor<1>) -> Result<Gradients, Failure> {
         let x = image_tensor(images.to_vec(), self.network.architecture.input, self.device).require_grad();
-        let layout = Layout::plain(x.dims()[0]);
-        let losses = loss(self.network.forward(self.frozen, x.clone(), layout, Normalisation::Fixed(&self.statistics)).logits);
+        let losses = loss(self.forward(x.clone()));
         let mut gradients = losses.clone().sum().backward();
         let gradient = x.grad_remove(&mut gradients).ok_or_else(|| Failure::internal("the loss does not depend on the images"))?;
         Ok(Gradients { losses: to_host(losses)?, gradient: to_host(gradient)? })
@@ -45,8 +44,11 @@ impl<'a> InputGradient<'a> {
     /// The logits `[n, classes]` at `images` (`[n, c, h, w]`).
     #[must_use]
     pub fn logits(&self, images: &[f32]) -> Tensor<2> {
-        let x = image_tensor(images.to_vec(), self.network.architecture.input, self.device);
-        let layout = Layout::plain(x.dims()[0]);
-        self.network.forward(self.frozen, x, layout, Normalisation::Fixed(&self.statistics)).logits
+        self.forward(image_tensor(images.to_vec(), self.network.architecture.input, self.device))
+    }
+
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let layout = Layout::plain(images.dims()[0]);
+        self.network.forward(self.frozen, images, layout, Normalisation::Fixed(&self.statistics)).logits
     }
 }

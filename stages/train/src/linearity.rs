@@ -1,6 +1,6 @@
 //! The linearity error g(δ; x) = |l(x+δ) − l(x) − δᵀ∇l(x)| of single images, on the host.
 
-use planish_nn::vectors::sign;
+use planish_nn::vectors::linearity_error_slope;
 
 use crate::input_gradient::Gradients;
 
@@ -20,8 +20,7 @@ pub fn residuals(original: &[f32], clean: &Gradients, images: &[f32], there: &Gr
 pub fn ascent_direction(clean: &Gradients, residuals: &[f64], gradient: &mut [f32]) {
     let size = (gradient.len() / residuals.len().max(1)).max(1);
     for ((row, slope), residual) in gradient.chunks_exact_mut(size).zip(clean.gradient.chunks_exact(size)).zip(residuals) {
-        let direction = sign(*residual as f32);
-        row.iter_mut().zip(slope).for_each(|(there, clean)| *there = direction * (*there - clean));
+        linearity_error_slope(*residual, slope, row);
     }
 }
 

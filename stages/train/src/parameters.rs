@@ -1,13 +1,10 @@
 //! The parameters of the stage: what a training's result depends on.
 
-use std::borrow::Cow;
-
 use planish_contract::Invalid;
 use planish_formats::{Norm, Threat};
 use planish_nn::{AnyNetwork, DeviceName};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::augmentation::Augmentation;
 use crate::averaging::Averaging;
@@ -20,8 +17,9 @@ use crate::sgd::Sgd;
 use crate::warmup::Warmup;
 use crate::weight_perturbation::WeightPerturbation;
 
-/// Everything that a training's result depends on, with nothing left to fill in; `Written` is how it may be written.
-#[derive(Clone, Debug, Serialize)]
+/// Everything that a training's result depends on. Defaults are those of LLR's released code for CIFAR-10 where it has them.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Written")]
 pub struct Parameters {
     /// The network.
     pub network: AnyNetwork,
@@ -34,6 +32,7 @@ pub struct Parameters {
     /// Images in a step.
     pub batch_size: usize,
     /// In how many parts a step's images go through the network.
+    #[serde(skip_serializing_if = "is_one")]
     pub accumulate: usize,
     /// The descent.
     pub optimizer: Sgd,
@@ -63,22 +62,10 @@ pub struct Parameters {
     pub statistics_momentum: f64,
 }
 
-impl<'de> Deserialize<'de> for Parameters {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let missing = |name| D::Error::custom(format_args!("`{name}` is missing, and no recipe fills it in"));
-        Written::deserialize(deserializer)?.complete().map_err(missing)
-    }
-}
-
-/// The schema of what may be written.
-impl JsonSchema for Parameters {
-    fn schema_name() -> Cow<'static, str> {
-        Written::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Written::json_schema(generator)
-    }
+/// One part is what was before there could be several: it is not written, so that keys stay what they were.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_one(parts: &usize) -> bool {
+    *parts == 1
 }
 
 impl Parameters {

@@ -1,20 +1,18 @@
 //! What is measured on fixed images along a training: how linear the loss stays, and whether robustness holds.
 
-use std::ops::Range;
-
 use planish_contract::{Failure, Invalid};
+use planish_formats::Probed;
 use planish_formats::measurement::Summary;
-use planish_formats::{Probed, Split};
 use planish_nn::loss::cross_entropy;
-use planish_nn::{Ball, Device, Network, Parameters, Statistics, StepSize};
+use planish_nn::{Parameters, Statistics, StepSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, Optimizer, Start, StartKey};
+use crate::ascent::{Ascent, Optimizer};
+use crate::held_out::{HeldOut, Rows, correct, in_both};
 use crate::input_gradient::{Gradients, InputGradient};
 use crate::linearity::{ascent_direction, residuals};
 use crate::objective::label_tensor;
-use crate::selection::{Rows, correct};
 
 /// What is measured on the first images of the validation split before the first step, every so many steps, and after the last one, at
 /// the full radius and under the running statistics: accuracy and loss; the same at the end of a search with sign steps on the cross-entropy; and γ(ε, x),
@@ -134,24 +132,6 @@ impl Probe {
     }
 }
 
-/// Measures a network with a [`Probe`].
-pub(crate) struct Prober<'a> {
-    /// How.
-    pub(crate) probe: &'a Probe,
-    /// The validation split; at least one image.
-    pub(crate) split: &'a Split,
-    /// The network.
-    pub(crate) network: &'a Network,
-    /// The full ball.
-    pub(crate) ball: Ball,
-    /// The training's seed.
-    pub(crate) seed: u64,
-    /// Images in a pass.
-    pub(crate) batch_size: usize,
-    /// Where tensors live, with automatic differentiation.
-    pub(crate) device: &'a Device,
-}
-
 /// One number an image.
 #[derive(Default)]
 struct Found {
@@ -162,19 +142,21 @@ struct Found {
     gamma: Vec<f32>,
 }
 
-impl Prober<'_> {
-    /// What the network shows after `step` steps.
+/// Losses and gradients at images `[n, c, h, w]`.
+type Slopes<'a> = &'a dyn Fn(&[f32]) -> Result<Gradients, Failure>;
+
+impl Probe {
+    /// What a network of (weights, running statistics) shows after `step` steps.
     ///
     /// # Errors
     /// Those of the passes through the network.
-    pub(crate) fn measure(&self, step: u64, weights: &Parameters, running: &Statistics) -> Result<Probed, Failure> {
+    pub(crate) fn measure(&self, held: &HeldOut<'_>, step: u64, (weights, running): (&Parameters, &Statistics)) -> Result<Probed, Failure> {
         let frozen = weights.constant_on_autodiff();
-        let network = InputGradient::new(self.network, &frozen, running, self.device);
-        let images = self.probe.images.min(self.split.len());
-        let size = self.batch_size.max(1);
+        let network = InputGradient::new(held.network, &frozen, running, held.device);
+        let images = self.images.min(held.split.len());
         let mut found = Found::default();
-        for start in (0..images).step_by(size) {
-            self.rows(&network, start..images.min(start + size), &mut found)?;
+        for rows in held.rows(images) {
+            self.measure_rows(held, &network, &rows, &mut found)?;
         }
         let mean = |values: &[f32]| values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len().max(1) as f64;
         Ok(Probed {
@@ -187,44 +169,32 @@ impl Prober<'_> {
         })
     }
 
-    fn rows(&self, network: &InputGradient<'_>, range: Range<usize>, found: &mut Found) -> Result<(), Failure> {
-        let rows = Rows::of(self.split, range);
-        let labels = label_tensor(rows.labels, self.device);
+    fn measure_rows(&self, held: &HeldOut<'_>, network: &InputGradient<'_>, rows: &Rows<'_>, found: &mut Found) -> Result<(), Failure> {
+        let labels = label_tensor(rows.labels, held.device);
         let slopes = |images: &[f32]| network.at(images, &|logits| cross_entropy(logits, &labels));
         let clean = slopes(&rows.images)?;
         found.losses.extend(&clean.losses);
         let before = correct(network.logits(&rows.images), rows.labels)?;
         found.right += before.iter().filter(|right| **right).count();
-        let attacked = self
-            .probe
-            .attack()
-            .climb(&self.ball, rows.original(), self.start(&rows, "probe start"), &mut |images| Ok(slopes(images)?.gradient))?;
+        let start = held.start(rows, "probe start");
+        let attacked = self.attack().climb(&held.ball, rows.original(), start, &mut |images| Ok(slopes(images)?.gradient))?;
         let logits = network.logits(&attacked);
         found.robust_losses.extend(crate::objective::to_host(cross_entropy(logits.clone(), &labels))?);
         let after = correct(logits, rows.labels)?;
-        found.standing += before.iter().zip(&after).filter(|(before, after)| **before && **after).count();
-        found.gamma.extend(self.gamma(&rows, &clean, &slopes)?);
+        found.standing += in_both(&before, &after);
+        found.gamma.extend(self.gamma(held, rows, (&clean, &slopes))?);
         Ok(())
     }
 
-    fn start(&self, rows: &Rows<'_>, purpose: &'static str) -> Vec<f32> {
-        Start::Uniform.images(&rows.images, rows.ids, &self.ball, &StartKey { seed: self.seed, purpose, epoch: 0 })
-    }
-
     /// The largest linearity error of each image among the iterates of the search, `[n]`.
-    fn gamma(
-        &self,
-        rows: &Rows<'_>,
-        clean: &Gradients,
-        slopes: &dyn Fn(&[f32]) -> Result<Gradients, Failure>,
-    ) -> Result<Vec<f32>, Failure> {
+    fn gamma(&self, held: &HeldOut<'_>, rows: &Rows<'_>, (clean, slopes): (&Gradients, Slopes<'_>)) -> Result<Vec<f32>, Failure> {
         let mut largest = vec![0.0_f32; rows.ids.len()];
         let mut hear = |images: &[f32], there: &Gradients| {
             let residuals = residuals(&rows.images, clean, images, there);
             largest.iter_mut().zip(&residuals).for_each(|(largest, residual)| *largest = largest.max(residual.abs() as f32));
             residuals
         };
-        let last = self.probe.search().climb(&self.ball, rows.original(), self.start(rows, "probe linearity start"), &mut |images| {
+        let last = self.search().climb(&held.ball, rows.original(), held.start(rows, "probe linearity start"), &mut |images| {
             let there = slopes(images)?;
             let residuals = hear(images, &there);
             let mut direction = there.gradient;

@@ -115,7 +115,7 @@ fn one_part() -> usize {
     1
 }
 
-/// Everything that a training's result depends on. Defaults are those of LLR's released code for CIFAR-10 where it has them.
+/// [`Parameters`] as they may be written.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Written {
@@ -169,28 +169,31 @@ pub(crate) struct Written {
     statistics_momentum: f64,
 }
 
-impl Written {
-    /// The parameters with everything filled in; else the name of what is missing.
-    pub(crate) fn complete(self) -> Result<Parameters, &'static str> {
-        let unwritten = self.recipe.map_or_else(Unwritten::without_recipe, Unwritten::of);
+impl TryFrom<Written> for Parameters {
+    type Error = String;
+
+    /// The parameters with everything filled in; else what is missing.
+    fn try_from(written: Written) -> Result<Self, String> {
+        let unwritten = written.recipe.map_or_else(Unwritten::without_recipe, Unwritten::of);
+        let missing = |name: &str| format!("`{name}` is missing, and no recipe fills it in");
         Ok(Parameters {
-            network: self.network.or(unwritten.network).ok_or("network")?,
-            objective: self.objective.or(unwritten.objective).ok_or("objective")?,
-            seed: self.seed,
-            epochs: self.epochs.or(unwritten.epochs).ok_or("epochs")?,
-            batch_size: self.batch_size.unwrap_or(unwritten.batch_size),
-            accumulate: self.accumulate,
-            optimizer: self.optimizer,
-            clip_norm: self.clip_norm,
-            schedule: self.schedule.unwrap_or(unwritten.schedule),
-            threat: self.threat.unwrap_or(unwritten.threat),
-            warmup: self.warmup.unwrap_or(unwritten.warmup),
-            augmentation: self.augmentation.unwrap_or(unwritten.augmentation),
-            selection: self.selection,
-            averaging: self.averaging,
-            probe: self.probe,
-            weight_perturbation: self.weight_perturbation,
-            statistics_momentum: self.statistics_momentum,
+            network: written.network.or(unwritten.network).ok_or_else(|| missing("network"))?,
+            objective: written.objective.or(unwritten.objective).ok_or_else(|| missing("objective"))?,
+            seed: written.seed,
+            epochs: written.epochs.or(unwritten.epochs).ok_or_else(|| missing("epochs"))?,
+            batch_size: written.batch_size.unwrap_or(unwritten.batch_size),
+            accumulate: written.accumulate,
+            optimizer: written.optimizer,
+            clip_norm: written.clip_norm,
+            schedule: written.schedule.unwrap_or(unwritten.schedule),
+            threat: written.threat.unwrap_or(unwritten.threat),
+            warmup: written.warmup.unwrap_or(unwritten.warmup),
+            augmentation: written.augmentation.unwrap_or(unwritten.augmentation),
+            selection: written.selection,
+            averaging: written.averaging,
+            probe: written.probe,
+            weight_perturbation: written.weight_perturbation,
+            statistics_momentum: written.statistics_momentum,
         })
     }
 }

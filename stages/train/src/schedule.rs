@@ -29,6 +29,12 @@ pub enum Pace {
 }
 
 impl Pace {
+    /// What was before there could be another: it is not written, so that keys stay what they were.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_step(&self) -> bool {
+        *self == Pace::Step
+    }
+
     /// The place in the training and its length, counted so.
     fn count(self, step: u64, total: u64, per_epoch: u64) -> (u64, u64) {
         match self {
@@ -63,7 +69,8 @@ pub enum Schedule {
         #[serde(default)]
         floor: f64,
         /// How often it changes.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Pace::is_step")]
+        #[schemars(extend("default" = "step"))]
         pace: Pace,
     },
     /// Up and down once along two half cosines (Smith and Topin 2018, in the form of `PyTorch`'s `OneCycleLR`).
@@ -78,7 +85,8 @@ pub enum Schedule {
         #[serde(default = "one_cycle_floor")]
         floor: f64,
         /// How often it changes.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Pace::is_step")]
+        #[schemars(extend("default" = "step"))]
         pace: Pace,
     },
 }

@@ -1,14 +1,14 @@
 //! Validation during training, and the choice of the `selected` checkpoint. Never the test split.
 
-use burn::tensor::Tensor;
 use planish_contract::{Failure, Invalid};
-use planish_formats::{Split, Validation};
+use planish_formats::Validation;
 use planish_nn::loss::{cross_entropy, margin};
-use planish_nn::{Ball, Device, Network, Parameters, Statistics, StepSize};
+use planish_nn::{Parameters, Statistics, StepSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, Optimizer, Start, StartKey};
+use crate::ascent::{Ascent, Optimizer};
+use crate::held_out::{HeldOut, Rows, correct, in_both};
 use crate::input_gradient::InputGradient;
 use crate::objective::{label_tensor, to_host};
 
@@ -83,109 +83,41 @@ impl Selection {
     }
 }
 
-/// Measures a network on the validation split.
-pub struct Validator<'a> {
-    /// How.
-    pub selection: &'a Selection,
-    /// The validation split.
-    pub split: &'a Split,
-    /// The network.
-    pub network: &'a Network,
-    /// The full ball.
-    pub ball: Ball,
-    /// The training's seed.
-    pub seed: u64,
-    /// Images in a pass.
-    pub batch_size: usize,
-    /// Where tensors live, with automatic differentiation.
-    pub device: &'a Device,
-}
-
-impl Validator<'_> {
-    /// Accuracy, mean cross-entropy and robust accuracy under the running statistics.
+impl Selection {
+    /// Accuracy, mean cross-entropy and robust accuracy of (weights, running statistics).
     ///
     /// # Errors
     /// Those of the passes through the network.
-    pub fn measure(&self, parameters: &Parameters, running: &Statistics) -> Result<Validation, Failure> {
-        let frozen = parameters.constant_on_autodiff();
-        let network = InputGradient::new(self.network, &frozen, running, self.device);
+    pub(crate) fn measure(&self, held: &HeldOut<'_>, (weights, running): (&Parameters, &Statistics)) -> Result<Validation, Failure> {
+        let frozen = weights.constant_on_autodiff();
+        let network = InputGradient::new(held.network, &frozen, running, held.device);
         let (mut right, mut loss) = (0_usize, 0.0);
-        for range in self.ranges(self.split.len()) {
-            let rows = Rows::of(self.split, range);
+        for rows in held.rows(held.split.len()) {
             let logits = network.logits(&rows.images);
             loss +=
-                to_host(cross_entropy(logits.clone(), &label_tensor(rows.labels, self.device)))?.iter().map(|l| f64::from(*l)).sum::<f64>();
+                to_host(cross_entropy(logits.clone(), &label_tensor(rows.labels, held.device)))?.iter().map(|l| f64::from(*l)).sum::<f64>();
             right += correct(logits, rows.labels)?.iter().filter(|right| **right).count();
         }
-        let images = self.split.len().max(1) as f64;
-        let attacked = self.selection.images.min(self.split.len());
+        let images = held.split.len().max(1) as f64;
+        let attacked = self.images.min(held.split.len());
         let mut standing = 0_usize;
-        for range in self.ranges(attacked) {
-            standing += self.standing(&network, &Rows::of(self.split, range))?;
+        for rows in held.rows(attacked) {
+            standing += self.standing(held, &network, &rows)?;
         }
         let robust_accuracy = (attacked > 0).then(|| standing as f64 / attacked as f64);
         Ok(Validation { accuracy: right as f64 / images, loss: loss / images, robust_accuracy })
     }
 
     /// How many of the rows are right before the attack and at its end.
-    fn standing(&self, network: &InputGradient<'_>, rows: &Rows<'_>) -> Result<usize, Failure> {
-        let key = StartKey { seed: self.seed, purpose: "validation start", epoch: 0 };
-        let start = Start::Uniform.images(&rows.images, rows.ids, &self.ball, &key);
-        let labels = label_tensor(rows.labels, self.device);
-        let attacked = self
-            .selection
-            .ascent()
-            .climb(&self.ball, rows.original(), start, &mut |images| Ok(network.at(images, &|logits| margin(logits, &labels))?.gradient))?;
+    fn standing(&self, held: &HeldOut<'_>, network: &InputGradient<'_>, rows: &Rows<'_>) -> Result<usize, Failure> {
+        let labels = label_tensor(rows.labels, held.device);
+        let start = held.start(rows, "validation start");
+        let slope = &mut |images: &[f32]| Ok(network.at(images, &|logits| margin(logits, &labels))?.gradient);
+        let attacked = self.ascent().climb(&held.ball, rows.original(), start, slope)?;
         let before = correct(network.logits(&rows.images), rows.labels)?;
         let after = correct(network.logits(&attacked), rows.labels)?;
-        Ok(before.iter().zip(&after).filter(|(before, after)| **before && **after).count())
+        Ok(in_both(&before, &after))
     }
-
-    fn ranges(&self, images: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
-        let size = self.batch_size.max(1);
-        (0..images).step_by(size).map(move |start| start..images.min(start + size))
-    }
-}
-
-/// Some images of a split.
-pub(crate) struct Rows<'a> {
-    /// `[n, c, h, w]`, in `[0,1]`.
-    pub(crate) images: Vec<f32>,
-    /// The true classes, `[n]`.
-    pub(crate) labels: &'a [u32],
-    /// The images' indices in the official split, `[n]`.
-    pub(crate) ids: &'a [u32],
-}
-
-impl<'a> Rows<'a> {
-    /// The images of `range`, which lies within `split`.
-    pub(crate) fn of(split: &'a Split, range: std::ops::Range<usize>) -> Self {
-        let labels = split.labels.get(range.clone()).unwrap_or_default();
-        let ids = split.ids.get(range.clone()).unwrap_or_default();
-        Rows { images: split.pixels(range), labels, ids }
-    }
-
-    /// The images and how many there are.
-    pub(crate) fn original(&self) -> (&[f32], usize) {
-        (&self.images, self.ids.len())
-    }
-}
-
-/// Whether each row of the logits `[n, classes]` is largest at its label; of equal logits the first counts.
-///
-/// # Errors
-/// [`Failure::Internal`] when the device does not give the numbers back.
-pub fn correct(logits: Tensor<2>, labels: &[u32]) -> Result<Vec<bool>, Failure> {
-    let classes = logits.dims()[1];
-    let values = to_host(logits)?;
-    let right = values.chunks_exact(classes.max(1)).zip(labels).map(|(row, label)| {
-        let largest = row
-            .iter()
-            .enumerate()
-            .fold((0, f32::NEG_INFINITY), |best, (class, value)| if *value > best.1 { (class, *value) } else { best });
-        largest.0 == *label as usize
-    });
-    Ok(right.collect())
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl Fit<'_> {
     fn evaluate(&self, objective: &dyn Objective, parts: &Parts<'_>, epoch: u32) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
         match &self.parameters.weight_perturbation {
             Some(perturbation) if perturbation.active(epoch) => perturbation.evaluate(objective, parts),
-            _ => parts.evaluate(objective),
+            _ => parts.evaluate(objective, None),
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use planish_contract::Failure;
 
 use crate::batches::Batch;
+use crate::held_out::correct;
 use crate::objective::{Evaluation, to_host};
-use crate::selection::correct;
 
 /// Sums over the steps of an epoch.
 #[derive(Clone, Debug, Default)]

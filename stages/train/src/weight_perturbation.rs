@@ -56,9 +56,9 @@ impl WeightPerturbation {
     /// # Errors
     /// Those of the objective.
     pub fn evaluate(&self, objective: &dyn Objective, parts: &Parts<'_>) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
-        let (_, gradients) = parts.evaluate(objective)?;
+        let (_, gradients) = parts.evaluate(objective, None)?;
         let Some(step) = parts.steps.first() else { return Err(Failure::internal("a step without images")) };
-        parts.evaluate_at(objective, &self.moved(&step.tracked.untracked(), gradients))
+        parts.evaluate(objective, Some(&self.moved(&step.tracked.untracked(), gradients)))
     }
 
     /// `weights` moved along `gradients`; plain tensors.

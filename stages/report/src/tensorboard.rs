@@ -5,7 +5,7 @@ mod record;
 use std::path::Path;
 
 use planish_contract::{Failure, Folder};
-use planish_formats::{HISTORY, HistoryRecord, check_schema, read_json_lines};
+use planish_formats::{CheckpointFiles, HistoryRecord};
 use serde_json::Value;
 
 use record::{Event, Summary, SummaryValue, What};
@@ -27,9 +27,7 @@ pub struct Timing<'a> {
 /// # Errors
 /// [`Failure::Input`] when the history can't be read, [`Failure::Io`] when the file can't be written.
 pub fn write_events(checkpoint: &Folder, timing: Timing<'_>, directory: &Path) -> Result<(), Failure> {
-    let path = checkpoint.file(HISTORY)?;
-    let history: Vec<HistoryRecord> = read_json_lines(path)?;
-    history.iter().try_for_each(|record| check_schema(path, record.schema))?;
+    let history = CheckpointFiles::open(checkpoint)?.history()?;
     let curves = Curves::new(&history, timing);
     let mut bytes = Vec::new();
     let head = Event { wall_time: curves.began, step: 0, what: Some(What::FileVersion("brain.Event:2".to_owned())) };
@@ -157,7 +155,7 @@ mod tests {
         }
         history[1].probes.push(probed);
         let folder = tempfile::tempdir().unwrap();
-        planish_formats::write_json_lines(&folder.path().join(HISTORY), &history).unwrap();
+        CheckpointFiles::write(folder.path(), &serde_json::json!({}), &[], &history).unwrap();
         let epochs = serde_json::json!({ "ends": [10.0, 30.0], "images_per_second": [5.0, 6.0] });
         let out = folder.path().join("out");
         std::fs::create_dir_all(&out).unwrap();
