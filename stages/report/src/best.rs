@@ -1,6 +1,6 @@
 //! Which rows of a column are printed in bold: by a paired test on the images, not by the largest number.
 
-use crate::statistics::{Scores, holm, sign_test};
+use crate::statistics::{Scores, holm, sign_test, signs};
 use crate::table::Table;
 
 /// The level of the tests of one column together.
@@ -23,7 +23,12 @@ pub(crate) fn decide(table: &mut Table, scores: &[Vec<Scores>]) {
         // The first of equals.
         let Some(&(best, _, of_best)) = rows.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))) else { continue };
         let others: Vec<_> = rows.iter().filter(|(row, ..)| *row != best).collect();
-        let worse = holm(&others.iter().map(|(_, _, scores)| sign_test(of_best, scores)).collect::<Vec<_>>(), LEVEL);
+        // The best by its median may be behind on most images: then the other is not worse.
+        let chance = |scores: &Scores| {
+            let [ahead, behind] = signs(of_best, scores);
+            if (ahead > behind) == larger { sign_test(of_best, scores) } else { 1.0 }
+        };
+        let worse = holm(&others.iter().map(|(_, _, scores)| chance(scores)).collect::<Vec<_>>(), LEVEL);
         tested |= !others.is_empty();
         if !worse.contains(&true) {
             continue;
@@ -56,10 +61,11 @@ fn note(any: bool, averaged: bool) -> String {
 mod tests {
     use super::*;
     use crate::quantity::Quantity;
-    use crate::table::{Cell, Column, Row};
+    use crate::table::{Cell, Column, Role, Row};
 
     fn decided(quantity: Quantity, rows: &[(f64, &[f64])]) -> (Vec<bool>, String) {
-        let mut table = Table { columns: vec![Column { label: "c".into(), name: "c".into(), quantity }], ..Table::default() };
+        let mut table =
+            Table { columns: vec![Column { label: "c".into(), name: "c".into(), quantity, role: Role::Attack }], ..Table::default() };
         let mut scores = Vec::new();
         for (ours, images) in rows {
             let cells = vec![Cell { ours: Some(*ours), instances: 1, images: images.len(), ..Cell::default() }];

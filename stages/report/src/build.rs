@@ -6,13 +6,13 @@ use planish_contract::{Coordinates, Failure};
 use planish_formats::Threat;
 
 use crate::gather::{Attacked, Sources};
-use crate::lines::meets;
+use crate::lines::{meets, meets_where_carried};
 use crate::models::{self, Filling, Placed, mean_scores};
 use crate::parameters::TableParameters;
 use crate::quantity::Quantity;
 use crate::references::{Reference, References};
 use crate::statistics::{Scores, half_width, mean_and_spread, median};
-use crate::table::{Cell, Column, Origin, Row, Table};
+use crate::table::{Cell, Column, Origin, Role, Row, Table};
 use crate::{best, marks};
 
 /// What a table is made from.
@@ -50,7 +50,7 @@ impl Builder<'_> {
                 if there.is_empty() { "no axes".to_owned() } else { listed(&there) }
             ));
         }
-        self.hidden_axis().or_else(|| self.mixed())
+        self.hidden_axis().or_else(|| self.mixed()).or_else(|| self.shared_label())
     }
 
     /// Every axis on which the evidence differs is shown or averaged over.
@@ -83,6 +83,14 @@ impl Builder<'_> {
         })
     }
 
+    /// Labels tell columns apart: in references, and where the page leads.
+    fn shared_label(&self) -> Option<String> {
+        let labels = self.parameters.columns.labels(self.shown.iter().map(|(_, piece)| &piece.coordinates));
+        let columns = self.columns(&labels);
+        let own = columns.iter().find(|column| column.role != Role::Attack && labels.contains(&column.label))?;
+        Some(format!("an attack's column and one of the table's own are both called `{}`: leave the table's out, or use groups", own.label))
+    }
+
     fn table(&self, empty: Table, references: &References) -> Result<Table, Failure> {
         let columns = self.parameters.columns.labels(self.shown.iter().map(|(_, piece)| &piece.coordinates));
         let rows = self.parameters.rows.labels(self.shown.iter().map(|(_, piece)| &piece.coordinates));
@@ -94,22 +102,19 @@ impl Builder<'_> {
             ..empty
         };
         let mut scores = Vec::new();
-        let mut gaps = Vec::new();
-        for label in &rows {
+        for (row, label) in rows.iter().enumerate() {
             let fillings: Vec<(&str, Filling)> = table.columns.iter().map(|column| self.fill(label, column, &table)).collect();
             scores.push(fillings.iter().map(|(_, filling)| mean_scores(&filling.scores)).collect::<Vec<Scores>>());
-            gaps.push(fillings.iter().map(|(_, filling)| filling.gaps.clone()).collect::<Vec<_>>());
             let cells = fillings.iter().map(|(input, filling)| cell(input, filling)).collect();
+            let gaps: Vec<Vec<String>> = fillings.into_iter().map(|(_, filling)| filling.gaps).collect();
             table.rows.push(Row { label: label.clone(), name: self.parameters.rows.name(label).to_owned(), cells });
-        }
-        table.images = table.rows.iter().flat_map(|row| &row.cells).map(|cell| cell.images).max().unwrap_or(0);
-        for (row, gaps) in gaps.into_iter().enumerate() {
             for (column, gaps) in gaps.into_iter().enumerate() {
                 for gap in gaps {
                     table.mark_cell((row, column), gap);
                 }
             }
         }
+        table.images = table.counts().max().unwrap_or(0);
         for set in &self.parameters.references {
             let strays: Vec<String> = references.set(set)?.iter().filter_map(|reference| add_reference(&mut table, reference)).collect();
             note_strays(&mut table, set, &strays);
@@ -122,16 +127,18 @@ impl Builder<'_> {
 
     fn columns(&self, labels: &[String]) -> Vec<Column> {
         let parameters = self.parameters;
-        let column = |label: &str, name: &str, quantity| Column { label: label.to_owned(), name: name.to_owned(), quantity };
-        let attacks: Vec<Column> = labels.iter().map(|label| column(label, parameters.columns.name(label), self.quantity(label))).collect();
+        let of = |role, label: &str, name: &str, quantity| Column { label: label.to_owned(), name: name.to_owned(), quantity, role };
+        let column = |label, name, quantity| of(Role::Own, label, name, quantity);
+        let attacks: Vec<Column> =
+            labels.iter().map(|label| of(Role::Attack, label, parameters.columns.name(label), self.quantity(label))).collect();
         let accuracies = attacks.iter().filter(|column| column.quantity == Quantity::Accuracy).count();
         let mut columns = Vec::new();
         if parameters.nominal {
-            columns.push(column("nominal", "Nominal", Quantity::Accuracy));
+            columns.push(of(Role::Nominal, "nominal", "Nominal", Quantity::Accuracy));
         }
         columns.extend(attacks);
         if parameters.worst_case && accuracies > 1 {
-            columns.push(column("worst-case", "Worst case", Quantity::Accuracy));
+            columns.push(of(Role::WorstCase, "worst-case", "Worst case", Quantity::Accuracy));
         }
         if parameters.linearity {
             columns.push(column("linearity", "γ, median", Quantity::Linearity));
@@ -163,31 +170,30 @@ impl Builder<'_> {
     fn fill(&self, row: &str, column: &Column, table: &Table) -> (&'static str, Filling) {
         let axes = self.parameters.columns.axes();
         let of_row = || self.shown.iter().filter(|(_, piece)| self.parameters.rows.holds(&piece.coordinates, row)).copied();
-        let filling = match (column.label.as_str(), column.quantity) {
+        let filling = match (column.role, column.quantity) {
             (_, Quantity::TrainingGradients) => return ("training", self.training(row)),
             (_, Quantity::Linearity) => return ("landscape", self.linearity(row, table.threat)),
-            ("nominal", _) => models::nominal(&of_row().collect::<Vec<_>>(), &axes),
-            ("worst-case", _) => {
-                let counted: Vec<&str> = table.columns.iter().filter(|c| is_attack(c)).map(|c| c.label.as_str()).collect();
+            (Role::Nominal, _) => models::nominal(&of_row().collect::<Vec<_>>(), &axes),
+            (Role::WorstCase, _) => {
+                let counted: Vec<&str> = table.columns.iter().filter(|c| c.is_accuracy_under_attack()).map(|c| c.label.as_str()).collect();
                 let of_column = |coordinates: &Coordinates| counted.iter().any(|label| self.parameters.columns.holds(coordinates, label));
                 let pieces: Vec<_> = of_row().filter(|(_, piece)| of_column(&piece.coordinates)).collect();
                 // With groups, one attack may stand in several columns.
                 let complete = if self.parameters.columns.axis.is_some() { counted.len() } else { 0 };
                 models::attacked(&pieces, Quantity::Accuracy, complete, &axes)
             }
-            (label, quantity) => {
-                let pieces: Vec<_> = of_row().filter(|(_, piece)| self.parameters.columns.holds(&piece.coordinates, label)).collect();
+            (_, quantity) => {
+                let pieces: Vec<_> =
+                    of_row().filter(|(_, piece)| self.parameters.columns.holds(&piece.coordinates, &column.label)).collect();
                 models::attacked(&pieces, quantity, 0, &axes)
             }
         };
         ("attacks", filling)
     }
 
-    /// Whether an instance of another input belongs to the table's part and to `row`: axes that it does not carry don't count.
+    /// Whether an instance of another input belongs to the table's part and to `row`.
     fn belongs(&self, coordinates: &Coordinates, row: &str) -> bool {
-        let condition = self.parameters.condition.iter().filter(|(axis, _)| coordinates.contains_key(*axis));
-        self.parameters.rows.holds(coordinates, row)
-            && meets(coordinates, &condition.map(|(axis, labels)| (axis.clone(), labels.clone())).collect())
+        self.parameters.rows.holds(coordinates, row) && meets_where_carried(coordinates, &self.parameters.condition)
     }
 
     fn training(&self, row: &str) -> Filling {
@@ -216,11 +222,6 @@ impl Builder<'_> {
         }
         filling
     }
-}
-
-/// Whether a column is an attack's, and of accuracies.
-fn is_attack(column: &Column) -> bool {
-    column.quantity == Quantity::Accuracy && column.label != "nominal" && column.label != "worst-case"
 }
 
 fn listed(names: &BTreeSet<&str>) -> String {
@@ -275,8 +276,11 @@ fn note_strays(table: &mut Table, set: &str, strays: &[String]) {
 
 /// Says how many images a cell stands on and what that is worth.
 fn note_counts(table: &mut Table) {
-    if table.images > 0 && table.columns.iter().any(|column| column.quantity.is_share()) {
-        let (images, width) = (table.images, half_width(table.images));
-        table.notes.push(format!("Each cell is over {images} images: one cell's 95 % interval is at most ±{width:.1} points."));
+    if !table.columns.iter().any(|column| column.quantity.is_share()) {
+        return;
     }
+    let (Some(fewest), Some(most)) = (table.counts().filter(|count| *count > 0).min(), table.counts().max()) else { return };
+    let images = if fewest == most { most.to_string() } else { format!("{fewest} to {most}") };
+    let width = half_width(fewest);
+    table.notes.push(format!("Each cell is over {images} images: one cell's 95 % interval is at most ±{width:.1} points."));
 }

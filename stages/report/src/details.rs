@@ -79,18 +79,27 @@ pub(crate) struct Examples {
     pub(crate) images: Vec<(u32, u32, u32, bool)>,
 }
 
-/// Everything behind the numbers; `examples` images of each evidence.
-pub(crate) fn of(sources: &Sources, examples: usize) -> Result<Details, Failure> {
+/// Everything behind the numbers; `examples` images of each evidence. `log` is told what can't be shown.
+pub(crate) fn of(sources: &Sources, examples: usize, log: &dyn Fn(&str)) -> Result<Details, Failure> {
     let mut details =
         Details { classes: sources.data.as_ref().map(|data| data.info.classes.clone()).unwrap_or_default(), ..Details::default() };
-    let first = sources.attacks.iter().find_map(Piece::get);
-    let images = first.map(|attacked| sources.images(attacked.evidence.header.split)).transpose()?.flatten();
+    // Pictures of the first split alone: ids are counted within a split.
+    let split = sources.attacks.iter().find_map(Piece::get).map(|attacked| attacked.evidence.header.split);
+    let images = split.map(|split| sources.images(split)).transpose()?.flatten();
     let examples = examples.min(MOST_EXAMPLES / sources.attacks.len().max(1));
     let mut attacks = Vec::new();
     for piece in &sources.attacks {
         let mut entry = gathered(piece);
         if let Some(attacked) = piece.get() {
-            entry.evidence = Some(card(attacked, &mut details.images, (images.as_ref(), examples))?);
+            let images = images.as_ref().filter(|_| split == Some(attacked.evidence.header.split) && examples > 0);
+            let examples = match images.map(|images| pictures(attacked, images, examples)).transpose() {
+                Err(Failure::Input { message, .. }) => {
+                    log(&format!("no example images: {message}"));
+                    None
+                }
+                found => found?.flatten(),
+            };
+            entry.evidence = Some(Card { examples, ..card(attacked, &mut details.images) });
         }
         attacks.push(entry);
     }
@@ -113,7 +122,8 @@ fn labels(coordinates: &Coordinates) -> BTreeMap<String, String> {
     coordinates.iter().map(|(axis, coordinate)| (axis.clone(), coordinate.label.clone())).collect()
 }
 
-fn card(attacked: &Attacked, lists: &mut Vec<Vec<u32>>, (images, examples): (Option<&Images>, usize)) -> Result<Card, Failure> {
+/// Evidence in short, without examples.
+fn card(attacked: &Attacked, lists: &mut Vec<Vec<u32>>) -> Card {
     let evidence = &attacked.evidence;
     let header = &evidence.header;
     let ids: Vec<u32> = evidence.images.iter().map(|image| image.id).collect();
@@ -130,7 +140,7 @@ fn card(attacked: &Attacked, lists: &mut Vec<Vec<u32>>, (images, examples): (Opt
         gradients: attack.gradients_per_image,
         queries: attack.queries_per_image,
     });
-    Ok(Card {
+    Card {
         subject: format!("{}, {}, {} {} images", header.dataset, header.threat, header.images, header.split),
         clean: 100.0 * header.clean_accuracy,
         robust: 100.0 * header.robust_accuracy,
@@ -139,8 +149,8 @@ fn card(attacked: &Attacked, lists: &mut Vec<Vec<u32>>, (images, examples): (Opt
         checks: attacked.masking.as_ref().map(|report| report.checks.clone()).unwrap_or_default(),
         images: list,
         outcomes: evidence.images.iter().map(|image| outcome(image, &names)).collect(),
-        examples: images.filter(|_| examples > 0).map(|images| pictures(attacked, images, examples)).transpose()?.flatten(),
-    })
+        examples: None,
+    }
 }
 
 /// `steps = 20, step_size = 0.01`.
@@ -185,14 +195,13 @@ fn pictures(attacked: &Attacked, images: &Images, count: usize) -> Result<Option
         chosen.extend(broken.get(place).into_iter().chain(standing.get(place)).copied());
     }
     chosen.truncate(count);
-    let chosen: Vec<(usize, &ImageEvidence, &[u8])> =
+    let chosen: Vec<(usize, &ImageEvidence, Vec<f32>)> =
         chosen.into_iter().filter_map(|(place, image)| Some((place, image, images.image(image.id)?))).collect();
     let attacked = attacked.adversarial(&chosen.iter().map(|(place, ..)| *place).collect::<Vec<_>>())?;
-    let clean = chosen.iter().map(|(_, _, pixels)| pixels.iter().map(|value| f32::from(*value) / 255.0).collect());
-    let pairs: Vec<(Vec<f32>, Vec<f32>)> = clean.zip(attacked).collect();
-    if pairs.is_empty() {
+    if attacked.is_empty() {
         return Ok(None);
     }
     let shown = chosen.iter().map(|(_, image, _)| (image.id, image.label, image.attacked_prediction, image.robust)).collect();
+    let pairs: Vec<(Vec<f32>, Vec<f32>)> = chosen.into_iter().map(|(_, _, clean)| clean).zip(attacked).collect();
     Ok(Some(Examples { picture: data_address(&sprite(&pairs, images.shape(), 5.0))?, images: shown }))
 }

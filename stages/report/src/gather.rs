@@ -54,7 +54,11 @@ impl Attacked {
 
     /// The worst images of some entries, by their positions, `[c, h, w]` in `[0, 1]`. Nothing else of the file is read.
     pub(crate) fn adversarial(&self, places: &[usize]) -> Result<Vec<Vec<f32>>, Failure> {
-        Adversarial::read_some(self.folder.file(ADVERSARIAL)?, places)
+        let read = || Adversarial::read_some(self.folder.file(ADVERSARIAL)?, places);
+        read().map_err(|failure| match failure {
+            Failure::Input { message, hint } => Failure::Input { message: without_places(&message, Some(&self.folder)), hint },
+            failure => failure,
+        })
     }
 }
 
@@ -103,9 +107,9 @@ pub(crate) struct Images {
 }
 
 impl Images {
-    /// Image `id`, `[c, h, w]`, 0 to 255.
-    pub(crate) fn image(&self, id: u32) -> Option<&[u8]> {
-        self.places.get(&id).map(|place| self.split.image(*place))
+    /// Image `id`, `[c, h, w]`, in `[0, 1]`.
+    pub(crate) fn image(&self, id: u32) -> Option<Vec<f32>> {
+        self.places.get(&id).map(|place| self.split.pixels(*place..*place + 1))
     }
 
     /// Channels, height, width.

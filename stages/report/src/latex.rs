@@ -37,7 +37,7 @@ fn render_table(table: &Table, text: &mut String) {
     if table.has_references() {
         text.push_str("\\midrule\n");
     }
-    for row in table.rows.iter().filter(|row| row.cells.iter().any(|cell| cell.reference.is_some())) {
+    for row in table.rows.iter().filter(|row| row.has_references()) {
         line(table, text, &format!("{} (reference)", escape(&row.name)), row, reference);
     }
     text.push_str("\\bottomrule\n\\end{tabular}\n");
@@ -90,6 +90,9 @@ pub(crate) fn escape(text: &str) -> String {
             '^' => escaped.push_str("\\textasciicircum{}"),
             '<' => escaped.push_str("\\textless{}"),
             '>' => escaped.push_str("\\textgreater{}"),
+            // Behind the end of a row they would be an option of it.
+            '[' => escaped.push_str("{[}"),
+            '*' => escaped.push_str("{*}"),
             '|' => escaped.push_str("\\textbar{}"),
             '`' => escaped.push_str("\\textasciigrave{}"),
             '±' => escaped.push_str("$\\pm$"),
@@ -119,6 +122,7 @@ mod tests {
             escape("50 % of $x_1 & y^2 # {a}~b\\c"),
             "50 \\% of \\$x\\_1 \\& y\\textasciicircum{}2 \\# \\{a\\}\\textasciitilde{}b\\textbackslash{}c"
         );
+        assert_eq!(escape("[13] LLR*"), "{[}13] LLR{*}");
         assert_eq!(escape("γ < 1 ± 2\n\nnext"), "$\\gamma$ \\textless{} 1 $\\pm$ 2  next");
     }
 }

@@ -16,6 +16,11 @@ pub(crate) fn meets(coordinates: &Coordinates, condition: &Condition) -> bool {
     condition.iter().all(|(axis, labels)| coordinates.get(axis).is_some_and(|c| labels.contains(&c.label)))
 }
 
+/// The same for an instance of another input: axes that it does not carry don't count.
+pub(crate) fn meets_where_carried(coordinates: &Coordinates, condition: &Condition) -> bool {
+    condition.iter().all(|(axis, labels)| coordinates.get(axis).is_none_or(|c| labels.contains(&c.label)))
+}
+
 /// The rows or columns of a table: either the variants of `axis`, or `groups`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

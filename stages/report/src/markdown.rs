@@ -26,7 +26,7 @@ fn render_table(table: &Table, text: &mut String) {
         std::iter::once(name).chain(table.columns.iter().zip(&row.cells).map(|(column, cell)| show(column, cell))).collect()
     };
     rows.extend(table.rows.iter().map(|row| line(escape(&row.name), row, ours)));
-    let referred = table.rows.iter().filter(|row| row.cells.iter().any(|cell| cell.reference.is_some()));
+    let referred = table.rows.iter().filter(|row| row.has_references());
     rows.extend(referred.map(|row| line(format!("{} *(reference)*", escape(&row.name)), row, reference)));
     text.push_str(&aligned(&rows));
     text.push('\n');

@@ -4,7 +4,7 @@ use planish_formats::SplitName;
 
 use crate::gather::{Attacked, Sources};
 use crate::quantity::Quantity;
-use crate::table::Table;
+use crate::table::{Role, Table};
 
 /// Adds the marks that the evidence and the neighbouring cells ask for.
 pub(crate) fn add(table: &mut Table, sources: &Sources) {
@@ -18,14 +18,8 @@ pub(crate) fn add(table: &mut Table, sources: &Sources) {
 
 /// A stronger attack (further right) that leaves more accuracy than a weaker one is suspect.
 fn order(table: &mut Table) {
-    let attack = |label: &str| !["nominal", "worst-case"].contains(&label);
-    let shown: Vec<usize> = table
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(_, column)| column.quantity == Quantity::Accuracy && attack(&column.label))
-        .map(|(index, _)| index)
-        .collect();
+    let shown: Vec<usize> =
+        table.columns.iter().enumerate().filter(|(_, column)| column.is_accuracy_under_attack()).map(|(index, _)| index).collect();
     for row in 0..table.rows.len() {
         let mut weakest: Option<f64> = None;
         for &column in &shown {
@@ -57,7 +51,7 @@ fn cell(table: &mut Table, place: (usize, usize), sources: &Sources) {
     if evidence.iter().any(|attacked| attacked.evidence.header.split != SplitName::Test) {
         texts.push("not on the test split: checkpoints and settings may have been selected on these images".to_owned());
     }
-    let nominal = table.columns.get(place.1).is_some_and(|column| column.label == "nominal");
+    let nominal = table.columns.get(place.1).is_some_and(|column| column.role == Role::Nominal);
     let mut failed: Vec<&str> = evidence
         .iter()
         .filter(|_| !nominal)

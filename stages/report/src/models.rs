@@ -25,7 +25,7 @@ pub(crate) struct Filling {
 }
 
 /// Where a model stands on the axes that do not tell attacks apart.
-pub(crate) fn model(coordinates: &Coordinates, attack_axes: &BTreeSet<&str>) -> String {
+fn model(coordinates: &Coordinates, attack_axes: &BTreeSet<&str>) -> String {
     let own = coordinates.iter().filter(|(axis, _)| !attack_axes.contains(axis.as_str()));
     own.map(|(axis, c)| format!("{axis}={}", c.label)).collect::<Vec<_>>().join("\u{1f}")
 }
@@ -103,7 +103,7 @@ pub(crate) fn nominal(pieces: &[Placed<'_, Attacked>], attack_axes: &BTreeSet<&s
 }
 
 /// One number an image over several attacks on one model: the images that all of them saw.
-fn merged(attacks: &[&Attacked], quantity: Quantity) -> Scores {
+pub(crate) fn merged(attacks: &[&Attacked], quantity: Quantity) -> Scores {
     let mut seen: BTreeMap<u32, (usize, f64)> = BTreeMap::new();
     for attacked in attacks {
         for image in &attacked.evidence.images {

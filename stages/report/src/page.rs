@@ -101,7 +101,7 @@ pub fn render(folder: &Folder, instances: &[Instance]) -> Result<String, Failure
     let tables: Tables = planish_formats::read_json(folder.file("tables.json")?)?;
     let details: Details = planish_formats::read_json(folder.file(DETAILS)?)?;
     let places = places(&details, instances);
-    let view = View { tables: &tables, details: &details, instances, places: &places };
+    let view = View { tables: &tables, instances, places: &places };
     let figures = tables.figures.iter().map(|figure| page_figure(folder, figure)).collect::<Result<Vec<_>, _>>()?;
     let script = Script { cells: view.cards(), details: &details, instances, places: places.clone() };
     let mut environment = Environment::new();
@@ -123,18 +123,19 @@ pub fn render(folder: &Folder, instances: &[Instance]) -> Result<String, Failure
 
 /// For each gathered instance the position of its provenance: the instance of its stage kind with the same labels.
 fn places<'a>(details: &'a Details, instances: &[Instance]) -> BTreeMap<&'a str, Vec<Option<usize>>> {
-    let mut known: BTreeMap<(&str, Vec<&str>), usize> = BTreeMap::new();
+    let sorted = |mut labels: Vec<String>| {
+        labels.sort_unstable();
+        labels.join(",")
+    };
+    let mut known: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for (index, instance) in instances.iter().enumerate() {
         let inside = instance.id.split_once('[').map_or("", |(_, rest)| rest.strip_suffix(']').unwrap_or(rest));
-        let mut labels: Vec<&str> = inside.split(',').filter(|label| !label.is_empty()).collect();
-        labels.sort_unstable();
-        known.entry((&instance.kind, labels)).or_insert(index);
+        let labels = inside.split(',').map(str::to_owned).collect();
+        known.entry((&instance.kind, sorted(labels))).or_insert(index);
     }
     let place = |kind: &str, gathered: &Gathered| {
-        let mut labels: Vec<String> = gathered.labels.iter().map(|(axis, label)| format!("{axis}={label}")).collect();
-        labels.sort_unstable();
-        let labels = labels.iter().map(String::as_str).collect();
-        known.iter().find(|(key, _)| **key == (kind, Vec::clone(&labels))).map(|(_, index)| *index)
+        let labels = gathered.labels.iter().map(|(axis, label)| format!("{axis}={label}")).collect();
+        known.get(&(kind, sorted(labels))).copied()
     };
     let of_input = |(input, list): (&'a String, &Vec<Gathered>)| {
         let kind = KINDS.iter().find(|(name, _)| name == input).map_or("", |(_, kind)| kind);
@@ -155,7 +156,6 @@ fn page_figure<'a>(folder: &Folder, figure: &'a Figure) -> Result<PageFigure<'a>
 /// The artifact beside its provenance.
 struct View<'a> {
     tables: &'a Tables,
-    details: &'a Details,
     instances: &'a [Instance],
     places: &'a BTreeMap<&'a str, Vec<Option<usize>>>,
 }
@@ -213,7 +213,6 @@ impl<'a> View<'a> {
                 }
             }
         }
-        debug_assert!(self.details.inputs.len() <= KINDS.len(), "every input has its kind");
         cards
     }
 }

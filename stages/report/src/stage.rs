@@ -49,7 +49,7 @@ impl Stage for ReportStage {
         let figures = draw(parameters, &sources, &output, context)?;
         let tables = Tables { schema: SCHEMA, title: parameters.title.clone(), tables, figures };
         planish_formats::write_json(&output.join("tables.json"), &tables)?;
-        planish_formats::write_json(&output.join(DETAILS), &details::of(&sources, parameters.examples)?)?;
+        planish_formats::write_json(&output.join(DETAILS), &details::of(&sources, parameters.examples, &|line| context.host.log(line))?)?;
         write(&output.join("tables.md"), &markdown::render(&tables))?;
         write(&output.join("tables.tex"), &latex::render(&tables))?;
         write(&output.join("tables.csv"), &csv::render(&tables))?;

@@ -46,6 +46,12 @@ pub(crate) type Scores = BTreeMap<u32, f64>;
 /// either were as likely to be ahead. For outcomes that is McNemar's exact test (McNemar 1947, Psychometrika 12; exact form: Fagerland, Lydersen
 /// and Laake 2013, BMC Medical Research Methodology 13:91).
 pub(crate) fn sign_test(one: &Scores, other: &Scores) -> f64 {
+    let [ahead, behind] = signs(one, other);
+    binomial(ahead.min(behind), ahead + behind)
+}
+
+/// On how many images each of the two has the larger number.
+pub(crate) fn signs(one: &Scores, other: &Scores) -> [u64; 2] {
     let mut ahead = [0_u64; 2];
     for (id, value) in one {
         match other.get(id).and_then(|theirs| value.partial_cmp(theirs)) {
@@ -54,7 +60,7 @@ pub(crate) fn sign_test(one: &Scores, other: &Scores) -> f64 {
             _ => {}
         }
     }
-    binomial(ahead[0].min(ahead[1]), ahead[0] + ahead[1])
+    ahead
 }
 
 /// 2 · P(X ≤ k) for X ~ Binomial(n, ½), at most 1.

@@ -55,6 +55,23 @@ pub struct Column {
     pub name: String,
     /// What its cells show.
     pub quantity: Quantity,
+    /// Where its cells come from; of use only while the table is made.
+    #[serde(skip)]
+    pub(crate) role: Role,
+}
+
+/// Where the cells of a column come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The attacks of its label.
+    #[default]
+    Attack,
+    /// Clean predictions.
+    Nominal,
+    /// All columns of accuracies under attack.
+    WorstCase,
+    /// Another input.
+    Own,
 }
 
 /// A row.
@@ -164,11 +181,30 @@ impl Table {
     /// Whether any cell has a reference.
     #[must_use]
     pub fn has_references(&self) -> bool {
-        self.rows.iter().flat_map(|row| &row.cells).any(|cell| cell.reference.is_some())
+        self.rows.iter().any(Row::has_references)
+    }
+
+    /// On how many images each cell of a share stands; each cell, where no column is of shares.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = usize> {
+        let shares = self.columns.iter().any(|column| column.quantity.is_share());
+        let cells = self.rows.iter().flat_map(|row| self.columns.iter().zip(&row.cells));
+        cells.filter(move |(column, _)| !shares || column.quantity.is_share()).map(|(_, cell)| cell.images)
+    }
+}
+
+impl Row {
+    /// Whether any cell has a reference.
+    pub(crate) fn has_references(&self) -> bool {
+        self.cells.iter().any(|cell| cell.reference.is_some())
     }
 }
 
 impl Column {
+    /// Whether it shows accuracies under attacks of its own.
+    pub(crate) fn is_accuracy_under_attack(&self) -> bool {
+        self.role == Role::Attack && self.quantity == Quantity::Accuracy
+    }
+
     /// A number of this column as text, made from `images` images.
     #[must_use]
     pub fn show(&self, value: f64, images: usize) -> String {

@@ -142,8 +142,7 @@ impl Page<'_> {
         for (place, (id, label)) in self.shown.iter().enumerate() {
             let Some(image) = self.images.image(*id) else { continue };
             drawing.text((Self::x(place) + TILE / 2.0, LINE - 7.0), Anchor::Middle, 12, &(self.class)(*label));
-            let pixels: Vec<f32> = image.iter().map(|value| f32::from(*value) / 255.0).collect();
-            self.tile(drawing, (Self::x(place), LINE), |at| f64::from(pixels.get(at).copied().unwrap_or(0.0)))?;
+            self.tile(drawing, (Self::x(place), LINE), |at| f64::from(image.get(at).copied().unwrap_or(0.0)))?;
         }
         Ok(())
     }
@@ -154,7 +153,7 @@ impl Page<'_> {
         drawing.text((LEFT - 10.0, top + LINE + TILE * 1.5 + 8.0), Anchor::End, 12, &format!("difference × {}", self.magnify));
         for (place, (id, label)) in self.shown.iter().enumerate() {
             let Some(fate) = fate(attacks, *id)? else { continue };
-            let clean: Vec<f32> = self.images.image(*id).unwrap_or_default().iter().map(|value| f32::from(*value) / 255.0).collect();
+            let clean = self.images.image(*id).unwrap_or_default();
             let predicted = (self.class)(fate.prediction);
             let colour = if fate.robust { STANDS } else { BROKEN };
             let words = if fate.robust { "stands".to_owned() } else { predicted.clone() };

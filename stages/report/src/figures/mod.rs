@@ -29,7 +29,7 @@ pub use trade_off::TradeOff;
 pub(crate) use png::{data_address, sprite};
 
 use crate::gather::{Attacked, Sources};
-use crate::lines::{Condition, Lines, meets};
+use crate::lines::{Condition, Lines, meets_where_carried};
 use crate::models::{Placed, attacked};
 use crate::quantity::Quantity;
 use crate::statistics::wilson;
@@ -90,7 +90,11 @@ pub(crate) enum Obstacle {
 
 impl From<Failure> for Obstacle {
     fn from(failure: Failure) -> Self {
-        Obstacle::Failed(failure)
+        match failure {
+            // What is malformed is a gap, here as in tables.
+            Failure::Input { message, .. } => Obstacle::Nothing(message),
+            failure => Obstacle::Failed(failure),
+        }
     }
 }
 
@@ -160,9 +164,7 @@ impl Share {
 impl<'a> Scene<'a> {
     /// Whether an instance belongs to the figure.
     fn belongs(&self, coordinates: &Coordinates) -> bool {
-        let asked = self.parameters.condition.iter().filter(|(axis, _)| coordinates.contains_key(*axis));
-        let asked: Condition = asked.map(|(axis, labels)| (axis.clone(), labels.clone())).collect();
-        self.parameters.rows.holds_any(coordinates) && meets(coordinates, &asked)
+        self.parameters.rows.holds_any(coordinates) && meets_where_carried(coordinates, &self.parameters.condition)
     }
 
     /// The evidence that the figure shows, of any of `columns`.

@@ -1,6 +1,6 @@
 //! Two attacks side by side, image by image.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use schemars::JsonSchema;
@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::chart::{Bar, Scale, bars};
 use super::{Drawn, Obstacle, Scene};
 use crate::csv::quote;
+use crate::gather::Attacked;
 use crate::lines::Lines;
+use crate::models::{Placed, by_model, merged};
+use crate::quantity::Quantity;
 
 /// Two attacks side by side, such as the same one with two losses: which images only one of them breaks.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -31,32 +34,8 @@ impl Pair {
         let mut shown = Vec::new();
         for (label, name) in scene.rows(evidence.iter().map(|(_, piece)| &piece.coordinates)) {
             let mut counts = [0_usize; 5];
-            let mut outcomes: BTreeMap<(String, u32), [Option<bool>; 2]> = BTreeMap::new();
-            let mut wrong: BTreeMap<(String, u32), bool> = BTreeMap::new();
-            for (_, piece) in scene.of_row(&evidence, &label) {
-                let Some(attacked) = piece.get() else { continue };
-                let model = crate::models::model(&piece.coordinates, &self.columns.axes());
-                for image in &attacked.evidence.images {
-                    let key = (model.clone(), image.id);
-                    wrong.insert(key.clone(), image.clean_prediction != image.label);
-                    let outcome = outcomes.entry(key).or_default();
-                    for (index, attack) in [one, other].into_iter().enumerate() {
-                        if let Some(slot) = outcome.get_mut(index).filter(|_| self.columns.holds(&piece.coordinates, attack)) {
-                            *slot = Some(slot.unwrap_or(true) && image.robust);
-                        }
-                    }
-                }
-            }
-            for (key, outcome) in &outcomes {
-                let kind = match outcome {
-                    _ if wrong.get(key) == Some(&true) => 4,
-                    [Some(true), Some(true)] => 0,
-                    [Some(false), Some(false)] => 1,
-                    [Some(false), Some(true)] => 2,
-                    [Some(true), Some(false)] => 3,
-                    _ => continue,
-                };
-                counts.iter_mut().skip(kind).take(1).for_each(|count| *count += 1);
+            for of_model in by_model(&scene.of_row(&evidence, &label), &self.columns.axes()).into_values() {
+                self.count(&of_model, [one, other], &mut counts);
             }
             let total: usize = counts.iter().sum();
             let numbers = counts.map(|count| count.to_string()).join(",");
@@ -76,5 +55,30 @@ impl Pair {
             "What {one_name} and {other_name} do to the same images: those that only one of them breaks show what the other misses."
         );
         Ok(Drawn { svg: bars(&x, &shown, &parts)?, data, caption })
+    }
+
+    /// Counts the images of a model that both attacks saw: standing, broken by both, by the first alone, by the second alone, wrong from the start.
+    fn count(&self, of_model: &[Placed<'_, Attacked>], attacks: [&String; 2], counts: &mut [usize; 5]) {
+        let under = attacks.map(|attack| {
+            let of_attack = of_model.iter().filter(|(_, piece)| self.columns.holds(&piece.coordinates, attack));
+            let there: Option<Vec<&Attacked>> = of_attack.map(|(_, piece)| piece.get()).collect();
+            // A part of the attacks would flatter the model.
+            there.filter(|there| !there.is_empty())
+        });
+        let [Some(first), Some(second)] = under else { return };
+        let clean = first.iter().flat_map(|attacked| &attacked.evidence.images);
+        let wrong: BTreeSet<u32> = clean.filter(|image| image.clean_prediction != image.label).map(|image| image.id).collect();
+        let second = merged(&second, Quantity::Accuracy);
+        for (id, stands) in merged(&first, Quantity::Accuracy) {
+            let Some(stands_too) = second.get(&id) else { continue };
+            let kind = match (wrong.contains(&id), stands > 0.5, *stands_too > 0.5) {
+                (true, ..) => 4,
+                (_, true, true) => 0,
+                (_, false, false) => 1,
+                (_, false, true) => 2,
+                (_, true, false) => 3,
+            };
+            counts.iter_mut().skip(kind).take(1).for_each(|count| *count += 1);
+        }
     }
 }

@@ -102,13 +102,21 @@ function show(anchor) {
   panel.scrollTop = 0;
 }
 // The address names what is open, so that it can be sent to others and Back closes it.
+function named() {
+  try {
+    const anchor = decodeURIComponent(location.hash.slice(1));
+    return Object.hasOwn(data.cells, anchor) ? anchor : null;
+  } catch {
+    return null;
+  }
+}
 function follow() {
-  const anchor = decodeURIComponent(location.hash.slice(1));
-  if (data.cells[anchor]) show(anchor);
+  const anchor = named();
+  if (anchor !== null) show(anchor);
   else if (panel.open) panel.close();
 }
 for (const button of document.querySelectorAll("button.cell")) button.addEventListener("click", () => { location.hash = encodeURIComponent(button.dataset.cell); });
-panel.addEventListener("close", () => { if (data.cells[decodeURIComponent(location.hash.slice(1))]) history.replaceState(null, "", location.pathname + location.search); });
+panel.addEventListener("close", () => { if (named() !== null) history.replaceState(null, "", location.pathname + location.search); });
 panel.addEventListener("click", event => { if (event.target === panel) panel.close(); });
 document.getElementById("panel-close").addEventListener("click", () => panel.close());
 addEventListener("hashchange", follow);

@@ -21,6 +21,62 @@ fn missing_and_damaged_results_are_marked_gaps() {
     assert!(csv.contains("main,llr,worst-case,accuracy,%,linf 0.1,4,50.0000,,1,"), "{csv}");
 }
 
+/// A model that one of two attacks is missing for counts under neither.
+#[test]
+fn a_pair_leaves_out_what_only_one_attack_saw() {
+    let run = Run::new();
+    let mut attacks = run.attacks();
+    attacks[0] = absent(&[("method", "llr"), ("attack", "weak"), ("seed", "0")]);
+    let parameters = changed(|value| {
+        let show = json!({ "pair": { "columns": { "axis": "attack", "order": ["weak", "strong"] } } });
+        value["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "where": { "seed": ["0"] }, "show": show }]);
+    });
+    let folder = run.with(&parameters, Inputs { attacks, ..Inputs::default() }).unwrap();
+    let data = text(&folder, "figures/f.csv");
+    assert!(data.contains("llr,0,0,0,0,0,0") && data.contains("nominal,4,0,3,1,0,0"), "{data}");
+}
+
+#[test]
+fn adversarial_images_that_cannot_be_read_cost_pictures_only() {
+    let run = Run::new();
+    let inputs = Inputs { attacks: run.attacks(), data: Some(data(run.root.path(), 4)), ..Inputs::default() };
+    let damaged = run.root.path().join("attacks/llr-weak-0/adversarial.safetensors");
+    assert!(damaged.is_file());
+    std::fs::write(damaged, "{").unwrap();
+    let parameters = changed(|value| {
+        let show = json!({ "gallery": { "columns": { "axis": "attack", "order": ["weak"] } } });
+        value["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "show": show }]);
+    });
+    let folder = run.with(&parameters, inputs).unwrap();
+    assert!(text(&folder, "tables.md").contains("| LLR(S) ") && !folder.has("figures/f.svg"));
+    assert!(text(&folder, "tables.json").contains("adversarial.safetensors: not a safetensors file"));
+    assert!(text(&folder, "details.json").contains("data:image/png"), "other evidence has its pictures");
+}
+
+/// Labels tell columns apart.
+#[test]
+fn a_column_that_is_called_as_one_of_the_tables_own_is_refused_or_itself() {
+    let run = Run::new();
+    let table = |nominal: bool| {
+        changed(|value| {
+            value["tables"]["main"]["rows"] = json!({ "axis": "attack" });
+            value["tables"]["main"]["columns"] = json!({ "axis": "method" });
+            value["tables"]["main"]["nominal"] = json!(nominal);
+            value["tables"]["main"]["references"] = json!([]);
+        })
+    };
+    let error = refused(&run, &table(true), run.attacks());
+    assert!(error.contains("are both called `nominal`"), "{error}");
+    let folder = run.with(&table(false), Inputs { attacks: run.attacks(), ..Inputs::default() }).unwrap();
+    // Under attack, not clean.
+    let csv = text(&folder, "tables.csv");
+    assert!(
+        csv.contains("main,strong,nominal,accuracy,%,linf 0.1,4,25.0000,")
+            && csv.contains("main,weak,nominal,accuracy,%,linf 0.1,4,0.0000,"),
+        "{csv}"
+    );
+}
+
 #[test]
 fn a_measurement_that_is_not_finite_is_a_gap() {
     let run = Run::new();
