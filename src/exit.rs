@@ -17,7 +17,7 @@ pub enum Exit {
     Repaired,
     /// 5: the store is damaged, and not all of it could be repaired.
     Damaged,
-    /// 6: signs of masked gradients, where `planish attack --strict` asked.
+    /// 6: checks for masked gradients that failed or could not decide, where `planish attack --strict` asked.
     Masked,
     /// 70: a mistake of planish itself.
     Internal,
@@ -57,7 +57,7 @@ pub const HELP: &str = "Exit codes:
     3  the store can't be read or written
     4  the store was damaged, and is repaired (verify)
     5  the store is damaged, and not all of it could be repaired (verify)
-    6  attack --strict: signs of masked gradients
+    6  attack --strict: checks for masked gradients failed or could not decide
    70  a mistake of planish itself
   130  interrupted; run the same command again to go on";
 

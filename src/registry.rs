@@ -122,7 +122,7 @@ mod page {
             text: evaluation.text(),
             json: evaluation.json()?,
             page: evaluation.page(&instances)?,
-            masked: evaluation.is_masked(),
+            vouched_for: evaluation.is_vouched_for(),
         })
     }
 

@@ -86,8 +86,8 @@ pub struct AttackView {
     pub json: Value,
     /// A self-contained HTML page.
     pub page: String,
-    /// Whether checks found signs of masked gradients.
-    pub masked: bool,
+    /// Whether all checks for masked gradients were made and passed.
+    pub vouched_for: bool,
 }
 
 /// What is known of an instance beside its result.

@@ -40,6 +40,9 @@ pub(super) struct PipelineArguments {
     /// ONNX Runtime's shared library
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
+    /// Where ONNX Runtime computes, for stages that have a choice: cpu, cuda
+    #[arg(long, value_name = "PROVIDER")]
+    provider: Option<String>,
     #[arg(skip)]
     text: Option<String>,
 }
@@ -56,6 +59,9 @@ pub(super) struct PlaceArguments {
     /// ONNX Runtime's shared library
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
+    /// Where ONNX Runtime computes, for stages that have a choice: cpu, cuda
+    #[arg(long, value_name = "PROVIDER")]
+    provider: Option<String>,
 }
 
 /// A pipeline that was read, planned, and whose store is open.
@@ -97,8 +103,9 @@ impl StoreArguments {
 impl PipelineArguments {
     /// The pipeline `text`, called `name`.
     pub(super) fn in_memory(name: PathBuf, text: String, places: &PlaceArguments) -> Self {
-        let PlaceArguments { store, data_dir, onnxruntime } = places.clone();
-        PipelineArguments { file: name, profile: None, sets: Vec::new(), store, device: None, data_dir, onnxruntime, text: Some(text) }
+        let PlaceArguments { store, data_dir, onnxruntime, provider } = places.clone();
+        let (profile, sets, device) = (None, Vec::new(), None);
+        PipelineArguments { file: name, profile, sets, store, device, data_dir, onnxruntime, provider, text: Some(text) }
     }
 
     fn options(&self) -> Result<LoadOptions, CommandError> {
@@ -108,7 +115,9 @@ impl PipelineArguments {
                 execution.insert(name.to_owned(), text(&std::path::absolute(path).unwrap_or_else(|_| path.clone()))?);
             }
         }
-        execution.extend(self.device.clone().map(|device| ("device".to_owned(), device)));
+        for (name, choice) in [("device", &self.device), ("provider", &self.provider)] {
+            execution.extend(choice.clone().map(|choice| (name.to_owned(), choice)));
+        }
         Ok(LoadOptions {
             file: self.file.clone(),
             text: self.text.clone(),

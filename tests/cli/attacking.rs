@@ -58,6 +58,8 @@ fn mistakes_are_named_before_anything_is_attacked() {
         (vec!["attack", "model.onnx", "--data", "mnist", "--threat", "linf:8/255", "--labels", "y.npy"], "`--labels` says how"),
         (vec!["attack", "model.onnx", "--data", "mnist", "--threat", "linf:8/255", "--size", "28"], "`--size` says how"),
         (vec!["attack", "model.onnx", "--data", "mnist", "--threat", "linf:8/255", "--data-layout", "nhwc"], "`--data-layout` says how"),
+        (vec!["attack", "model.onnx", "--data", "mnist", "--threat", "linf:8/255", "--classes", "a,b"], "`--classes` says how"),
+        (attack(&["--provider", "gpu"]), "unknown choice `gpu`"),
         (attack(&["--print-pipeline", "--report", "page.html"]), "cannot be used with"),
         (attack(&["--print-pipeline", "--json"]), "cannot be used with"),
         (vec!["attack", "model.onnx", "--data", "cifar11", "--threat", "linf:8/255"], "did you mean `cifar10`"),
@@ -68,6 +70,15 @@ fn mistakes_are_named_before_anything_is_attacked() {
     }
     let other = bench.planish(&["attack", "model.onnx", "--data", "fashion-mnist", "--images", "5", "--threat", "linf:8/255"]);
     other.complains(1, &["takes images of 3×16×16, the data set has 1×28×28"]);
+}
+
+/// Where CUDA is not built in, nothing else is used in its place.
+#[cfg(not(feature = "onnx-cuda"))]
+#[test]
+fn a_provider_that_is_not_there_is_refused() {
+    let bench = bench();
+    let refused = bench.planish(&attack(&["--expect-accuracy", "1", "--attack", "pgd = { steps = 2 }", "--provider", "cuda"]));
+    refused.complains(1, &["without CUDA", "--features onnx-cuda"]);
 }
 
 #[test]
@@ -101,4 +112,8 @@ fn a_model_is_attacked_and_the_result_is_kept() {
     // Only the attack runs again under another one.
     let other = bench.ok(&attack(&["--expect-accuracy", "1", "--attack", "pgd = { steps = 6 }"]));
     assert!(other.err.contains("attack: running") && !other.err.contains("model: running"), "{}", other.err);
+    // Three images decide nothing, and a strict judge says so.
+    let strict = bench.planish(&[&command[..], &["--strict"]].concat());
+    assert_eq!(strict.code, 6, "{}", strict.err);
+    assert!(strict.out.contains("not decided, on 3 correctly classified images:"), "{}", strict.out);
 }

@@ -55,6 +55,9 @@ fn data(arguments: &AttackArguments) -> Result<(Table, Option<usize>), CommandEr
     params.extend(arguments.images.map(|images| entry("test", whole(images))));
     params.extend(arguments.own.data_layout.map(|layout| entry("layout", axes(layout))));
     params.extend(arguments.own.size.map(|size| entry("size", i64::from(size))));
+    if !arguments.own.classes.is_empty() {
+        params.extend([entry("classes", arguments.own.classes.clone())]);
+    }
     let mut stage = stage("images", params);
     stage.insert("files".to_owned(), Value::Table(files));
     Ok((stage, arguments.images))
@@ -63,7 +66,12 @@ fn data(arguments: &AttackArguments) -> Result<(Table, Option<usize>), CommandEr
 /// Refuses what says how one's own images are read, beside the name of a data set, which is known.
 fn for_own_images(arguments: &AttackArguments) -> Result<(), CommandError> {
     let own = &arguments.own;
-    let given = [("--labels", arguments.labels.is_some()), ("--data-layout", own.data_layout.is_some()), ("--size", own.size.is_some())];
+    let given = [
+        ("--labels", arguments.labels.is_some()),
+        ("--data-layout", own.data_layout.is_some()),
+        ("--size", own.size.is_some()),
+        ("--classes", !own.classes.is_empty()),
+    ];
     match given.into_iter().find(|(_, given)| *given) {
         None => Ok(()),
         Some((flag, _)) => Err(CommandError::usage(

@@ -62,6 +62,8 @@ pub struct Subject<'a> {
     pub identity: Option<Vec<Vec<u8>>>,
     /// What the graph of the model that judges tells; `None` where there is no graph.
     pub graph: Option<&'a GraphFacts>,
+    /// Why the victim gives no gradients, where it gives none: what needs them stays undecided.
+    pub no_gradients: Option<String>,
 }
 
 /// Runs all checks, or looks their results up; those that the graph decides come first.
@@ -96,7 +98,7 @@ fn measured(
     }
     let mut report = MaskingReport { schema: SCHEMA, images: probe.images.len(), checks: Vec::new() };
     for check in checks::ALL {
-        report.checks.push(check(&mut probe)?);
+        report.checks.push(check.run(&mut probe)?);
     }
     if let (Some(words), Ok(bytes)) = (slices, serde_json::to_vec(&report)) {
         memo.put(&words, bytes);

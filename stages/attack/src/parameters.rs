@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use planish_contract::Invalid;
 use planish_formats::{SplitName, Threat};
 use planish_nn::DeviceName;
+use planish_onnx::Provider;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -76,8 +77,10 @@ impl AttackParameters {
 pub struct AttackExecution {
     /// How many images go through the network at once.
     pub batch_size: NonZeroUsize,
-    /// Where gradients are computed.
+    /// Where gradients of a checkpoint are computed.
     pub device: DeviceName,
+    /// Where ONNX Runtime computes: `cpu`, or `cuda` for the first visible NVIDIA GPU, which must then be there.
+    pub provider: Provider,
     /// ONNX Runtime's shared library; found or obtained unless given.
     pub onnxruntime: Option<PathBuf>,
 }
@@ -85,6 +88,6 @@ pub struct AttackExecution {
 impl Default for AttackExecution {
     fn default() -> Self {
         const BATCH: NonZeroUsize = NonZeroUsize::new(100).unwrap();
-        AttackExecution { batch_size: BATCH, device: DeviceName::Auto, onnxruntime: None }
+        AttackExecution { batch_size: BATCH, device: DeviceName::Auto, provider: Provider::Cpu, onnxruntime: None }
     }
 }

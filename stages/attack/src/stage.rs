@@ -7,14 +7,14 @@ use planish_contract::{Arity, Context, Failure, Interface, Invalid, Stage};
 use planish_formats::masking::MASKING;
 use planish_formats::{DataSet, OnnxModel, Split, kinds, write_json};
 use planish_nn::{BurnVictim, Victim, load_checkpoint};
-use planish_onnx::{Classifier, GraphFacts, ModelFile, OnnxVictim, runtime};
+use planish_onnx::{Classifier, Compute, GraphFacts, ModelFile, OnnxVictim, runtime};
 use serde_json::json;
 
 use crate::agreement::{DEFAULT_BOUND, check_agreement};
 use crate::evaluate::{Outcome, Setting, evaluate, side_by_side};
 use crate::evidence::Writer;
 use crate::judge::{Judge, Scorer};
-use crate::masking::{self, Subject};
+use crate::masking::{self, MaskingParameters, Subject};
 use crate::{AttackExecution, AttackParameters};
 
 /// Attacks an exported ONNX model within a threat model and keeps the evidence, image by image.
@@ -55,18 +55,32 @@ impl Stage for AttackStage {
         let model = OnnxModel::open(context.input("model")?)?;
         let file = ModelFile::read(&model.path)?;
         let mut classifier = open_classifier((&file, &model.path), execution, context)?;
+        let has_checkpoint = context.optional_input("gradients")?.is_some();
         let (mut victim, graph) = open_victim((file, &model.path), execution, context)?;
+        let refusal = graph.gradients.as_ref().err().filter(|_| !has_checkpoint);
+        let attacks = parameters.attack.named(parameters.threat.norm);
+        if let Some(refusal) = refusal.filter(|_| attacks.iter().any(|attack| attack.attack.uses_gradients())) {
+            return Err(refusal.clone().into_failure("the model of input `model`"));
+        }
         graph.remarks().iter().for_each(|remark| context.host.log(&format!("the model: {remark}")));
         // The logits of a random model differ from themselves.
-        if context.optional_input("gradients")?.is_some() || !graph.is_random() {
+        if has_checkpoint || !graph.is_random() {
             let bound = model.parity.as_ref().map_or(DEFAULT_BOUND, |parity| parity.bound);
             let difference = check_agreement(&images, victim.as_mut(), &mut classifier, bound)?;
             context.host.log(&format!("what gives gradients and what judges agree: no logit differs by more than {difference:.1e}"));
         }
         let started = Instant::now();
         let identity = identity(execution, context)?;
-        check_gradients(parameters, (&images, &identity, &graph), (&mut classifier, victim.as_mut()), context)?;
-        let attacks = parameters.attack.named(parameters.threat.norm);
+        let subject = Subject {
+            images: &images,
+            threat: parameters.threat,
+            seed: parameters.seed,
+            host: context.host,
+            identity: Some(identity.clone()),
+            graph: Some(&graph),
+            no_gradients: refusal.map(ToString::to_string),
+        };
+        check_gradients(&parameters.masking, &subject, (&mut classifier, victim.as_mut()), context)?;
         let mut judge = Judge::new(&parameters.threat, &mut classifier);
         let setting = Setting {
             seed: parameters.seed,
@@ -84,18 +98,16 @@ impl Stage for AttackStage {
 
 /// Looks for signs of masked gradients, and writes what was found.
 fn check_gradients(
-    parameters: &AttackParameters,
-    (images, identity, graph): (&Split, &[Vec<u8>], &GraphFacts),
+    parameters: &MaskingParameters,
+    subject: &Subject<'_>,
     (scorer, victim): (&mut dyn Scorer, &mut dyn Victim),
     context: &Context,
 ) -> Result<(), Failure> {
-    if parameters.masking.images == 0 {
+    if parameters.images == 0 {
         return Ok(());
     }
-    Judge::new(&parameters.threat, scorer).check_fit(images)?;
-    let (threat, seed, host, identity) = (parameters.threat, parameters.seed, context.host, Some(identity.to_vec()));
-    let report =
-        masking::check(&parameters.masking, &Subject { images, threat, seed, host, identity, graph: Some(graph) }, scorer, victim)?;
+    Judge::new(&subject.threat, scorer).check_fit(subject.images)?;
+    let report = masking::check(parameters, subject, scorer, victim)?;
     for check in report.failed() {
         context.host.log(&format!("a sign of masked gradients, {}: {}", check.name, check.finding));
     }
@@ -105,7 +117,8 @@ fn check_gradients(
 /// What trials depend on besides what is attacked and how: the models, by their bytes, and what computes them.
 fn identity(execution: &AttackExecution, context: &Context) -> Result<Vec<Vec<u8>>, Failure> {
     let library = runtime::ensure(execution.onnxruntime.as_deref())?;
-    let mut words = vec![format!("{:?}", execution.device).into_bytes(), library.version.clone().into_bytes()];
+    let device = format!("{:?}", execution.device).into_bytes();
+    let mut words = vec![device, execution.provider.to_string().into_bytes(), library.version.clone().into_bytes()];
     for input in ["model", "gradients"] {
         let Some(folder) = context.optional_input(input)? else { continue };
         for (name, path) in folder.files() {
@@ -137,18 +150,24 @@ fn open_victim(
         return Ok((Box::new(BurnVictim::new(load_checkpoint(folder, &device)?, batch)), GraphFacts::of(&file)));
     }
     let notes = file.inspection.notes.clone();
-    let victim = OnnxVictim::open_read(file, path, context.threads, batch)?;
-    let graph = GraphFacts { notes, gradients: Ok(victim.masking().clone()) };
+    let victim = OnnxVictim::open_read(file, path, compute(execution, context), batch)?;
+    let graph = GraphFacts { notes, gradients: victim.gradients().cloned().map_err(Clone::clone) };
     Ok((Box::new(victim), graph))
 }
 
 /// The exported model in ONNX Runtime.
 fn open_classifier((file, path): (&ModelFile, &Path), execution: &AttackExecution, context: &Context) -> Result<Classifier, Failure> {
     let library = runtime::ensure(execution.onnxruntime.as_deref())?;
-    let facts = json!({ "version": library.version, "path": library.path, "found": library.found });
+    let provider = execution.provider;
+    let facts = json!({ "version": library.version, "path": library.path, "found": library.found, "provider": provider });
     context.host.provenance("onnxruntime", facts);
-    context.host.log(&format!("ONNX Runtime {} from {} ({})", library.version, library.path.display(), library.found));
-    Classifier::open_read(file, path, context.threads)
+    let (version, path_of_library, found) = (&library.version, library.path.display(), &library.found);
+    context.host.log(&format!("ONNX Runtime {version} on {provider} from {path_of_library} ({found})"));
+    Classifier::open_read(file, path, compute(execution, context))
+}
+
+fn compute(execution: &AttackExecution, context: &Context) -> Compute {
+    Compute { threads: context.threads, provider: execution.provider }
 }
 
 fn record_cost(context: &Context, outcome: &Outcome, (images, started): (usize, Instant)) {

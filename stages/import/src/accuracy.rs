@@ -53,15 +53,24 @@ pub(crate) fn check(subject: &Subject<'_>, declared: &mut Classifier) -> Result<
         }
         Some(_) | None => None,
     };
+    let missing = missing_classes(declared.classes(), subject.known.classes.unwrap_or_default());
     let Some(complaint) = complaint else {
-        let remarks = if declared.classes() > subject.known.classes.unwrap_or_default() {
-            vec![format!("the model has {} classes, the data set {}", declared.classes(), subject.known.classes.unwrap_or_default())]
-        } else {
-            Vec::new()
-        };
-        return Ok(ModelCheck { schema: SCHEMA, images: n, accuracy, chance, remarks });
+        return Ok(ModelCheck { schema: SCHEMA, images: n, accuracy, chance, remarks: missing.into_iter().collect() });
     };
-    Err(Failure::input_hint(complaint, advice(accuracy, &readings(subject), expected.is_some())))
+    let advice = advice(accuracy, &readings(subject), expected.is_some());
+    Err(match missing {
+        None => Failure::input_hint(complaint, advice),
+        Some(missing) => {
+            let first = "where classes without images are the reason, name all of them in the model's order (`--classes`, or `classes` of the \
+                         stage `images`), as a missing folder shifts the numbers of those after it";
+            Failure::input_hint(format!("{complaint}; {missing}"), format!("{first}; else {advice}"))
+        }
+    })
+}
+
+/// That the model knows more classes than the data set has.
+fn missing_classes(model: usize, data: usize) -> Option<String> {
+    (model > data).then(|| format!("the model has {model} classes, the data set {data}"))
 }
 
 /// What to do about a wrong accuracy.

@@ -43,7 +43,7 @@ fn main() {
         tensors.tensor("images").unwrap().data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect::<Vec<_>>();
     let labels = tensors.tensor("labels").unwrap();
     let aims: Vec<Aim> = labels.data().as_chunks::<8>().0.iter().map(|bytes| Aim::away_from(i64::from_le_bytes(*bytes) as u32)).collect();
-    let mut victim = OnnxVictim::open(Path::new(model), threads.parse().unwrap(), aims.len()).unwrap();
+    let mut victim = OnnxVictim::open(Path::new(model), threads.parse::<usize>().unwrap(), aims.len()).unwrap();
     for line in std::io::stdin().lock().lines() {
         line.unwrap();
         let started = Instant::now();

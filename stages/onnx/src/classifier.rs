@@ -11,7 +11,7 @@ use planish_contract::Failure;
 use crate::inspect::Signature;
 use crate::model_file::ModelFile;
 use crate::probe;
-use crate::provider::{self, Provider};
+use crate::provider::{self, Compute};
 use crate::runtime;
 
 /// How many images are run at once; logits do not depend on it.
@@ -33,44 +33,37 @@ impl std::fmt::Debug for Classifier {
 }
 
 impl Classifier {
-    /// Opens the model at `path` on the processor and keeps at most `threads` threads busy with it. [`runtime::ensure`] says
-    /// which library of ONNX Runtime is used.
+    /// Opens the model at `path`; `compute` is a number of threads, or also says where. [`runtime::ensure`] says which library of
+    /// ONNX Runtime is used.
     ///
     /// The model may be anybody's: it is [inspected](crate::inspect), and where the executable can do so ([`probe::is_available`])
     /// its first run happens in a process of its own, once for each process and model.
     ///
     /// # Errors
-    /// What [`ModelFile::read`], [`probe::first_run`] and [`runtime::ensure`] return; [`Failure::Input`] when ONNX Runtime refuses the model.
-    pub fn open(path: &Path, threads: usize) -> Result<Self, Failure> {
-        Self::open_read(&ModelFile::read(path)?, path, threads)
+    /// What [`ModelFile::read`], [`probe::first_run`] and [`runtime::ensure`] return; [`Failure::Input`] when ONNX Runtime refuses the
+    /// model, or when the provider is not there: nothing else is used in its place.
+    pub fn open(path: &Path, compute: impl Into<Compute>) -> Result<Self, Failure> {
+        Self::open_read(&ModelFile::read(path)?, path, compute)
     }
 
     /// As [`Classifier::open`], of a model that was read from `path` already.
     ///
     /// # Errors
     /// As there, but for reading.
-    pub fn open_read(model: &ModelFile, path: &Path, threads: usize) -> Result<Self, Failure> {
+    pub fn open_read(model: &ModelFile, path: &Path, compute: impl Into<Compute>) -> Result<Self, Failure> {
         if probe::is_available() {
             probe::first_run_once(path, model)?;
         }
-        Self::of_model(model, &path.display().to_string(), threads)
+        Self::of_model(model, &path.display().to_string(), compute)
     }
 
     /// Opens a model that was inspected before, without a first run elsewhere; messages call it `file`.
     ///
     /// # Errors
-    /// What [`runtime::ensure`] returns; [`Failure::Input`] when ONNX Runtime refuses the model.
-    pub fn of_model(model: &ModelFile, file: &str, threads: usize) -> Result<Self, Failure> {
-        Self::on(model, file, threads, Provider::Cpu)
-    }
-
-    /// As [`Classifier::of_model`], computed by `provider`.
-    ///
-    /// # Errors
-    /// Also [`Failure::Input`] when the provider is not there; nothing else is used in its place.
-    pub fn on(model: &ModelFile, file: &str, threads: usize, provider: Provider) -> Result<Self, Failure> {
+    /// As there, but for reading.
+    pub fn of_model(model: &ModelFile, file: &str, compute: impl Into<Compute>) -> Result<Self, Failure> {
         runtime::ensure(None)?;
-        let session = session_on(&model.bytes, threads, provider)?
+        let session = session(&model.bytes, compute.into())?
             .map_err(|e| Failure::input(format!("{file}: ONNX Runtime refuses the model: {}", words(&e))))?;
         Ok(Classifier { session, signature: model.signature.clone(), options: None, file: file.to_owned() })
     }
@@ -151,12 +144,8 @@ pub(crate) fn words(error: &ort::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A session of ONNX Runtime for the inspected model in `bytes`, on the processor, with at most `threads` threads.
-pub(crate) fn session(bytes: &[u8], threads: usize) -> Result<ort::Result<Session>, Failure> {
-    session_on(bytes, threads, Provider::Cpu)
-}
-
-fn session_on(bytes: &[u8], threads: usize, provider: Provider) -> Result<ort::Result<Session>, Failure> {
+/// A session of ONNX Runtime for the inspected model in `bytes`.
+pub(crate) fn session(bytes: &[u8], Compute { threads, provider }: Compute) -> Result<ort::Result<Session>, Failure> {
     let environment = runtime::environment()?;
     let builder = || -> ort::Result<SessionBuilder> {
         let builder = Session::builder(environment)?

@@ -11,6 +11,7 @@ use prost::Message;
 use crate::classifier::{session, words};
 use crate::differentiate::Differentiated;
 use crate::inspect::Signature;
+use crate::provider::{Compute, Provider};
 
 /// How many images a thread computes at once at most: more of them leave its cache between one node and the next.
 const AT_ONCE_PER_THREAD: usize = 8;
@@ -58,6 +59,7 @@ pub(crate) struct Cores {
     threads: usize,
     /// Images that a session computes at once.
     batch: usize,
+    provider: Provider,
 }
 
 impl Cores {
@@ -65,13 +67,16 @@ impl Cores {
     /// `single` one.
     ///
     /// Threads that share each node's work wait for each other at its end, so each gets a session and images of its own. A large
-    /// model has large nodes, and its weights should be in memory once.
-    pub(crate) fn of(threads: usize, size: usize, batch: usize, single: bool) -> Self {
+    /// model has large nodes, and its weights should be in memory once. A GPU is one lane, however many images it is given.
+    pub(crate) fn of(Compute { threads, provider }: Compute, size: usize, batch: usize, single: bool) -> Self {
         let threads = threads.max(1);
+        if provider == Provider::Cuda {
+            return Cores { lanes: 1, threads, batch: if single { 1 } else { batch.max(LEAST) }, provider };
+        }
         let side_by_side = if single { threads } else { threads.min(batch.max(1)) };
         let (lanes, threads) = if size > LARGE { (1, threads) } else { (side_by_side, 1) };
         let batch = if single { 1 } else { (batch / lanes).clamp(LEAST, AT_ONCE_PER_THREAD * threads) };
-        Cores { lanes, threads, batch }
+        Cores { lanes, threads, batch, provider }
     }
 }
 
@@ -105,7 +110,7 @@ impl GradientGraph {
         let Differentiated { model, labels, targets, seed, gradient, .. } = derived;
         let bytes = model.encode_to_vec();
         let open = |_| {
-            session(&bytes, cores.threads)?
+            session(&bytes, Compute { threads: cores.threads, provider: cores.provider })?
                 .map_err(|e| Failure::input(format!("{file}: ONNX Runtime refuses the graph of its gradient: {}", words(&e))))
         };
         let sessions = (0..cores.lanes).map(open).collect::<Result<_, _>>()?;

@@ -24,7 +24,7 @@ pub use classifier::Classifier;
 pub use graph_facts::GraphFacts;
 pub use inspect::{Inspection, Layout, Problem, Signature};
 pub use model_file::{LIMIT, ModelFile};
-pub use provider::Provider;
+pub use provider::{Compute, Provider};
 pub use ranges::ranges;
 pub use read::read_proto;
 pub use victim::OnnxVictim;

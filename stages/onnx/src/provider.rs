@@ -2,17 +2,42 @@
 
 use ort::session::builder::SessionBuilder;
 use planish_contract::Failure;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where ONNX Runtime computes: an "execution provider".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Provider {
     /// The processor.
     #[default]
     Cpu,
-    /// The first visible NVIDIA GPU.
+    /// The first visible NVIDIA GPU. Its last digits may depend on how many images are computed together.
     Cuda,
+}
+
+impl std::fmt::Display for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Provider::Cpu => "CPU",
+            Provider::Cuda => "CUDA",
+        })
+    }
+}
+
+/// Where ONNX Runtime computes, and how many threads of the processor it may keep busy. A number alone means threads, on the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compute {
+    /// At most so many threads; 0 counts as 1.
+    pub threads: usize,
+    /// Where.
+    pub provider: Provider,
+}
+
+impl From<usize> for Compute {
+    fn from(threads: usize) -> Self {
+        Compute { threads, provider: Provider::Cpu }
+    }
 }
 
 /// What an operator without a CUDA form falls back to is the processor; a library or a planish without CUDA is refused.
@@ -25,7 +50,8 @@ pub(crate) fn register(builder: SessionBuilder, provider: Provider) -> Result<Se
 
 #[cfg(feature = "cuda")]
 fn cuda(builder: SessionBuilder) -> Result<SessionBuilder, Failure> {
-    let provider = ort::ep::CUDA::default().build().error_on_failure();
+    // Logits of both providers should agree to the digits of f32.
+    let provider = ort::ep::CUDA::default().with_tf32(false).build().error_on_failure();
     builder.with_execution_providers([provider]).map_err(|e| {
         let hint = "name the library of the wheel `onnxruntime-gpu` with `--onnxruntime` or ORT_DYLIB_PATH, and install the CUDA and \
                     cuDNN libraries that it asks for (`pip install onnxruntime-gpu[cuda,cudnn]`), or compute on the processor";

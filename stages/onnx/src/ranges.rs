@@ -31,7 +31,7 @@ pub fn ranges(model: &ModelFile, names: &[String], images: &[f32], threads: usiz
         graph.output = names.iter().map(|name| float(name)).collect();
     }
     let failed = |e: ort::Error| Failure::input(format!("ONNX Runtime can't measure the model's values: {}", words(&e)));
-    let mut session = session(&watched.encode_to_vec(), threads)?.map_err(failed)?;
+    let mut session = session(&watched.encode_to_vec(), threads.into())?.map_err(failed)?;
     let mut ranges = vec![(f32::INFINITY, f32::NEG_INFINITY); names.len()];
     let [channels, height, width] = signature.shape;
     let size = channels * height * width;

@@ -6,21 +6,22 @@ use planish_contract::Failure;
 use planish_nn::{Aim, GradientPass, LogitLoss, Surrogate, Victim, check_aims};
 
 use crate::classifier::Classifier;
-use crate::differentiate::{Masking, Objective, differentiate};
+use crate::differentiate::{Masking, Objective, Refusal, differentiate};
 use crate::gradient_graph::{Cores, Extra, GradientGraph, LARGE};
 use crate::inspect::Signature;
 use crate::model_file::ModelFile;
 use crate::proto::ModelProto;
+use crate::provider::Compute;
 
-/// An image classifier in an ONNX file with its gradients, both computed by ONNX Runtime on the CPU.
+/// An image classifier in an ONNX file with its gradients, both computed by ONNX Runtime.
 ///
-/// A result for an image does not depend on the images beside it nor on the number of threads.
+/// On the processor a result for an image does not depend on the images beside it nor on the number of threads.
 #[derive(Debug)]
 pub struct OnnxVictim {
     classifier: Classifier,
     model: ModelProto,
     signature: Signature,
-    masking: Masking,
+    gradients: Result<Masking, Refusal>,
     graphs: Vec<(Objective, GradientGraph)>,
     /// Bytes of the model.
     size: usize,
@@ -29,36 +30,42 @@ pub struct OnnxVictim {
 }
 
 impl OnnxVictim {
-    /// Opens the model at `path`; at most `batch` images are computed at a time by at most `threads` threads; neither changes
-    /// a result.
+    /// Opens the model at `path`; at most `batch` images are computed at a time by what `compute` says (a number of threads, or also
+    /// where).
     ///
     /// # Errors
     /// What [`Classifier::open`] returns, and [`Failure::Input`] when the model can't be differentiated; it names the operators
     /// and nodes.
-    pub fn open(path: &Path, threads: usize, batch: usize) -> Result<Self, Failure> {
-        Self::open_read(ModelFile::read(path)?, path, threads, batch)
+    pub fn open(path: &Path, compute: impl Into<Compute>, batch: usize) -> Result<Self, Failure> {
+        let victim = Self::open_read(ModelFile::read(path)?, path, compute, batch)?;
+        match victim.gradients {
+            Ok(_) => Ok(victim),
+            Err(refusal) => Err(refusal.into_failure(&victim.file)),
+        }
     }
 
-    /// As [`OnnxVictim::open`], of a model that was read from `path` already.
+    /// As [`OnnxVictim::open`], of a model that was read from `path` already. One that can't be differentiated is opened too, for what
+    /// needs no gradients: [`OnnxVictim::gradients`] tells.
     ///
     /// # Errors
-    /// As there, but for reading.
-    pub fn open_read(file: ModelFile, path: &Path, threads: usize, batch: usize) -> Result<Self, Failure> {
+    /// What [`Classifier::open_read`] returns.
+    pub fn open_read(file: ModelFile, path: &Path, compute: impl Into<Compute>, batch: usize) -> Result<Self, Failure> {
+        let compute = compute.into();
         // A stranger's model runs in a process of its own before anything here computes with it.
-        let classifier = Classifier::open_read(&file, path, threads)?;
+        let classifier = Classifier::open_read(&file, path, compute)?;
         let ModelFile { bytes, model, signature, .. } = file;
-        let file = path.display().to_string();
-        let derived = differentiate(model.clone(), &signature, Objective::Seed).map_err(|refusal| refusal.into_failure(&file))?;
-        let masking = derived.masking;
+        let gradients = differentiate(model.clone(), &signature, Objective::Seed).map(|derived| derived.masking);
         let size = bytes.len();
-        let cores = Cores::of(threads, size, batch, signature.single);
-        Ok(OnnxVictim { classifier, model, signature, masking, graphs: vec![], size, cores, file })
+        let cores = Cores::of(compute, size, batch, signature.single);
+        Ok(OnnxVictim { classifier, model, signature, gradients, graphs: vec![], size, cores, file: path.display().to_string() })
     }
 
-    /// Where gradients end before they reach the images.
-    #[must_use]
-    pub fn masking(&self) -> &Masking {
-        &self.masking
+    /// Where gradients end before they reach the images, or why there are none.
+    ///
+    /// # Errors
+    /// Why the model can't be differentiated.
+    pub fn gradients(&self) -> Result<&Masking, &Refusal> {
+        self.gradients.as_ref()
     }
 
     /// The graph for an objective, made when it is first asked for.

@@ -54,6 +54,12 @@ impl Evaluation {
         self.masking.as_ref().is_some_and(|report| !report.is_clean())
     }
 
+    /// Whether masking checks were made and each of them passed: what a strict judge asks for. One that could not be decided did not pass.
+    #[must_use]
+    pub fn is_vouched_for(&self) -> bool {
+        self.masking.as_ref().is_some_and(|report| report.checks.iter().all(|check| check.verdict == Verdict::Passed))
+    }
+
     /// A table: what each attack left of the images, one after the other.
     #[must_use]
     pub fn text(&self) -> String {
@@ -132,14 +138,19 @@ impl Evaluation {
 
     fn masking_lines(&self) -> Vec<String> {
         let Some(report) = &self.masking else { return Vec::new() };
-        let failed: Vec<String> = report.failed().map(|check| format!("  {}: {}", check.name, check.finding)).collect();
-        if failed.is_empty() {
-            let decided = report.checks.iter().filter(|check| check.verdict == Verdict::Passed).count();
-            return vec![format!("masking checks: {decided} of {} passed, none failed", report.checks.len())];
-        }
-        let title =
-            format!("MASKED GRADIENTS? {} of {} checks failed; robust accuracy may be an illusion", failed.len(), report.checks.len());
-        std::iter::once(title).chain(failed).collect()
+        let lines = |verdict| {
+            let checks = report.checks.iter().filter(move |check| check.verdict == verdict);
+            checks.map(|check| format!("  {}: {}", check.name, check.finding)).collect::<Vec<String>>()
+        };
+        let (failed, undecided, all) = (lines(Verdict::Failed), lines(Verdict::Undecided), report.checks.len());
+        let title = if failed.is_empty() {
+            format!("masking checks: {} of {all} passed, none failed", all - undecided.len())
+        } else {
+            format!("MASKED GRADIENTS? {} of {all} checks failed; robust accuracy may be an illusion", failed.len())
+        };
+        let open = format!("not decided, on {} correctly classified images:", report.images);
+        let open = (!undecided.is_empty()).then_some(open);
+        std::iter::once(title).chain(failed).chain(open).chain(undecided).collect()
     }
 
     /// What the check of the model remarked, but for what a failed masking check says in the same words.

@@ -33,6 +33,11 @@ impl<'a> Probe<'a> {
         Ok(Probe { images, parameters, subject, scorer, victim })
     }
 
+    /// Why there are no gradients, where there are none.
+    pub(super) fn no_gradients(&self) -> Option<&str> {
+        self.subject.no_gradients.as_deref()
+    }
+
     /// The clean images as numbers.
     pub(super) fn pixels(&self) -> Vec<f32> {
         self.images.pixels(0..self.images.len())

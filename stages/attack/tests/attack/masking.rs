@@ -108,7 +108,15 @@ fn report_of(mask: Mask) -> MaskingReport {
     // What the blind model is right on.
     let images = if mask == Mask::Blind { Split { labels: vec![0; 40], ..images } } else { images };
     let masked = || Masked { inner: model.clone(), mask, noise: Stream::new(1, "noise", &[]) };
-    let subject = Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &SilentHost, identity: None, graph: None };
+    let subject = Subject {
+        images: &images,
+        threat: within(Norm::Linf, 0.05),
+        seed: 1,
+        host: &SilentHost,
+        identity: None,
+        graph: None,
+        no_gradients: None,
+    };
     check(&MaskingParameters::default(), &subject, &mut masked(), &mut masked()).unwrap()
 }
 
@@ -135,12 +143,28 @@ fn honest_models_pass() {
     let model = Linear::new(4, 8);
     let images = model.images(40, 9);
     for (norm, eps) in [(Norm::Linf, 0.05), (Norm::L2, 0.2)] {
-        let subject = Subject { images: &images, threat: within(norm, eps), seed: 1, host: &SilentHost, identity: None, graph: None };
+        let subject = Subject {
+            images: &images,
+            threat: within(norm, eps),
+            seed: 1,
+            host: &SilentHost,
+            identity: None,
+            graph: None,
+            no_gradients: None,
+        };
         let report = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model.clone()).unwrap();
         assert!(report.is_clean() && report.checks.iter().all(|check| check.verdict == Verdict::Passed), "{norm}: {report:#?}");
     }
     let images = Golden::read().images();
-    let subject = Subject { images: &images, threat: within(Norm::Linf, EPS), seed: 1, host: &SilentHost, identity: None, graph: None };
+    let subject = Subject {
+        images: &images,
+        threat: within(Norm::Linf, EPS),
+        seed: 1,
+        host: &SilentHost,
+        identity: None,
+        graph: None,
+        no_gradients: None,
+    };
     let report = check(&MaskingParameters::default(), &subject, &mut Own(victim(64)), &mut victim(64)).unwrap();
     assert!(report.is_clean(), "{report:#?}");
 }
@@ -149,7 +173,15 @@ fn honest_models_pass() {
 fn too_few_images_decide_nothing() {
     let model = Linear::new(4, 8);
     let images = model.images(3, 9);
-    let subject = Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &SilentHost, identity: None, graph: None };
+    let subject = Subject {
+        images: &images,
+        threat: within(Norm::Linf, 0.05),
+        seed: 1,
+        host: &SilentHost,
+        identity: None,
+        graph: None,
+        no_gradients: None,
+    };
     let report = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model.clone()).unwrap();
     assert!(report.images == 3 && report.checks.iter().all(|check| check.verdict == Verdict::Undecided));
 }
@@ -160,12 +192,13 @@ fn a_report_is_remembered() {
     let images = model.images(40, 9);
     let host = MemoryHost::default();
     let identity = Some(vec![b"model".to_vec()]);
-    let subject = Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &host, identity, graph: None };
+    let subject =
+        Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &host, identity, graph: None, no_gradients: None };
     let first = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model).unwrap();
     let spent = std::mem::take(&mut model.gradients);
     let second = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model).unwrap();
     assert!(first == second && spent > 0 && model.gradients == 0);
-    let larger = Subject { threat: within(Norm::Linf, 0.06), identity: subject.identity.clone(), ..subject };
+    let larger = Subject { threat: within(Norm::Linf, 0.06), identity: subject.identity.clone(), no_gradients: None, ..subject };
     check(&MaskingParameters::default(), &larger, &mut model.clone(), &mut model).unwrap();
     assert!(model.gradients > 0);
 }
@@ -176,7 +209,15 @@ fn no_correct_image_decides_nothing() {
     let mut model = Linear::new(4, 8);
     let images = model.images(8, 9);
     let wrong = Split { labels: images.labels.iter().map(|label| (label + 1) % 4).collect(), ..images };
-    let subject = Subject { images: &wrong, threat: within(Norm::Linf, 0.05), seed: 1, host: &SilentHost, identity: None, graph: None };
+    let subject = Subject {
+        images: &wrong,
+        threat: within(Norm::Linf, 0.05),
+        seed: 1,
+        host: &SilentHost,
+        identity: None,
+        graph: None,
+        no_gradients: None,
+    };
     let report = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model).unwrap();
     assert!(report.images == 0 && report.checks.iter().all(|check| check.verdict == Verdict::Undecided), "{report:#?}");
 }

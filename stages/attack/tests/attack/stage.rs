@@ -159,6 +159,43 @@ fn the_graph_of_the_judged_model_decides_checks() {
     }
 }
 
+/// A model without gradients is attacked without them; what needs gradients is refused before it starts, or stays undecided.
+#[test]
+fn a_model_that_has_no_gradients() {
+    let root = tempfile::tempdir().unwrap();
+    let mut inputs = inputs(root.path());
+    inputs.remove("gradients");
+    write_changed(&root.path().join("model/model.onnx"), Change::Before("Tan"));
+    let parameters = |attack: Value| json!({ "attack": attack, "threat": { "norm": "linf", "eps": EPS }, "images": 40 });
+    for attack_with in [json!({ "pgd": { "steps": 1 } }), json!([{ "square": { "queries": 5 } }, { "deepfool": {} }])] {
+        let refused = attack(root.path(), inputs.clone(), (parameters(attack_with), json!({}))).unwrap_err();
+        let Failure::Input { message, hint: Some(hint) } = refused else { panic!("{refused}") };
+        assert!(message.contains("the model of input `model`: there is no rule for the derivative of Tan"), "{message}");
+        assert!(hint.contains("square, spsa, nes"), "{hint}");
+    }
+    let without = json!([{ "square": { "queries": 200 } }, { "spsa": { "steps": 2 } }, { "nes": { "steps": 2 } }]);
+    let folder = attack(root.path(), inputs, (parameters(without), json!({}))).unwrap();
+    let header = Evidence::open(&folder).unwrap().header;
+    assert!(header.robust_accuracy < header.clean_accuracy, "{header:?}");
+    let masking = planish_formats::MaskingReport::open(&folder).unwrap().unwrap();
+    let undecided: Vec<&str> = masking
+        .checks
+        .iter()
+        .filter(|check| check.verdict == planish_formats::Verdict::Undecided)
+        .map(|check| check.name.as_str())
+        .collect();
+    let expected = [
+        "ended-gradients",
+        "zero-gradients",
+        "loss-not-rising",
+        "start-matters",
+        "more-steps-help",
+        "gradient-free-is-stronger",
+        "eps-sweep",
+    ];
+    assert!(masking.images >= 4 && undecided == expected, "{masking:#?}");
+}
+
 #[test]
 fn what_is_missing_or_wrong_is_said() {
     let root = tempfile::tempdir().unwrap();

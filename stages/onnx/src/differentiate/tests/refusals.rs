@@ -129,16 +129,16 @@ fn masking_is_reported() {
     for graph in alone {
         let operator = graph.nodes[1].op_type().to_owned();
         let mut victim = open(&graph.model("y", 12), 1).unwrap();
-        assert!(victim.masking().complete && victim.masking().nodes.len() == 1, "{operator}");
-        assert_eq!(victim.masking().nodes[0].operator, operator);
-        assert!(victim.masking().to_string().contains("every path"));
+        assert!(victim.gradients().unwrap().complete && victim.gradients().unwrap().nodes.len() == 1, "{operator}");
+        assert_eq!(victim.gradients().unwrap().nodes[0].operator, operator);
+        assert!(victim.gradients().unwrap().to_string().contains("every path"));
         assert!(super::gradient(&mut victim, &super::random(24, 1)).iter().all(|value| *value == 0.0), "{operator}");
     }
     // A second path leads past it.
     let beside = round().node("Round", "x", "r", &[]).node("Add", "r x", "y", &[]);
     let mut victim = open(&beside.model("y", 12), 1).unwrap();
-    assert!(!victim.masking().complete && victim.masking().nodes.len() == 1);
-    assert!(victim.masking().to_string().contains("some paths"));
+    assert!(!victim.gradients().unwrap().complete && victim.gradients().unwrap().nodes.len() == 1);
+    assert!(victim.gradients().unwrap().to_string().contains("some paths"));
     assert!(super::gradient(&mut victim, &super::random(24, 1)).iter().any(|value| *value != 0.0));
 }
 
@@ -150,8 +150,8 @@ fn quantisation_is_masking() {
     );
     let graph = graph.node("QuantizeLinear", "images scale zero", "q", &[]).node("DequantizeLinear", "q scale zero", "y", &[]);
     let victim = open(&graph.model("y", 12), 1).unwrap();
-    assert!(victim.masking().complete);
-    assert_eq!(victim.masking().nodes[0].operator, "QuantizeLinear");
+    assert!(victim.gradients().unwrap().complete);
+    assert_eq!(victim.gradients().unwrap().nodes[0].operator, "QuantizeLinear");
 }
 
 #[test]
@@ -159,8 +159,8 @@ fn logits_that_do_not_depend_on_the_images() {
     let graph = Graph::new([2, 2, 3]).node("Shape", "images", "shape", &[int("end", 1)]).ints("two", &[12]);
     let graph = graph.node("Concat", "shape two", "sizes", &[int("axis", 0)]).node("ConstantOfShape", "sizes", "y", &[]);
     let mut victim = open(&graph.model("y", 12), 1).unwrap();
-    assert!(victim.masking().complete && victim.masking().nodes.is_empty());
-    assert!(victim.masking().to_string().contains("do not depend"));
+    assert!(victim.gradients().unwrap().complete && victim.gradients().unwrap().nodes.is_empty());
+    assert!(victim.gradients().unwrap().to_string().contains("do not depend"));
     assert!(super::gradient(&mut victim, &[0.5; 24]).iter().all(|value| *value == 0.0));
 }
 
@@ -169,7 +169,7 @@ fn logits_that_do_not_depend_on_the_images() {
 fn a_condition_is_no_masking() {
     let graph = Graph::new([2, 2, 3]).floats("zero", &[], &[0.0]).node("Greater", "images zero", "above", &[]);
     let graph = graph.node("Where", "above images zero", "y", &[]);
-    assert!(open(&graph.model("y", 12), 1).unwrap().masking().is_none());
+    assert!(open(&graph.model("y", 12), 1).unwrap().gradients().unwrap().is_none());
 }
 
 /// Noise does not depend on the values of what gives it its size.
@@ -178,7 +178,7 @@ fn noise_is_no_masking() {
     for operator in ["RandomNormalLike", "RandomUniformLike"] {
         let graph = Graph::new([2, 2, 3]).node(operator, "images", "noise", &[]).node("Add", "images noise", "y", &[]);
         let mut victim = open(&graph.model("y", 12), 1).unwrap();
-        assert!(victim.masking().is_none(), "{operator}");
+        assert!(victim.gradients().unwrap().is_none(), "{operator}");
         assert!(super::gradient(&mut victim, &super::random(24, 1)).iter().all(|value| *value != 0.0), "{operator}");
     }
 }
