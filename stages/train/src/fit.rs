@@ -15,7 +15,7 @@ use crate::parameters::Parameters;
 use crate::slots::Slots;
 use crate::state::State;
 use crate::totals::Totals;
-use crate::words::{describe, progress_text};
+use crate::words::{describe, progress_text, validated};
 
 /// A training: everything that stays the same from step to step.
 pub(crate) struct Fit<'a> {
@@ -51,6 +51,9 @@ impl<'a> Fit<'a> {
     /// # Errors
     /// [`Failure::Stopped`] on request, [`Failure::Diverged`] when the loss is not finite, and what the passes and files fail with.
     pub(crate) fn run(&self, state: &mut State, slots: &mut Slots<'_>, clock: &mut Clock) -> Result<(), Failure> {
+        if self.parameters.epochs == 0 {
+            return self.judge(state, clock);
+        }
         while state.progress.epoch < self.parameters.epochs {
             let record = self.epoch(state, clock)?;
             state.progress.epoch = record.epoch;
@@ -63,6 +66,16 @@ impl<'a> Fit<'a> {
             if state.progress.epoch.is_multiple_of(self.checkpoint_interval) || state.progress.epoch == self.parameters.epochs {
                 slots.keep(state)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Validates and selects the network as it is.
+    fn judge(&self, state: &mut State, clock: &mut Clock) -> Result<(), Failure> {
+        let epoch = Epoch { number: 0, totals: Totals::default(), probes: Vec::new(), events: Vec::new() };
+        if let Some(measured) = self.validate(state, &epoch, clock)? {
+            state.consider(self.parameters.selection.score(self.parameters.objective.robust(), &measured));
+            self.context.host.log(&format!("the weights as they are; validation: {}", validated(&measured)));
         }
         Ok(())
     }

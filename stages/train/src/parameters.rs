@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augmentation::Augmentation;
 use crate::averaging::Averaging;
+use crate::normalisation::InputNormalisation;
 use crate::objectives::AnyObjective;
 use crate::probe::Probe;
 use crate::recipe::Written;
@@ -23,11 +24,14 @@ use crate::weight_perturbation::WeightPerturbation;
 pub struct Parameters {
     /// The network.
     pub network: AnyNetwork,
+    /// The first thing that the network does with images.
+    #[serde(skip_serializing_if = "InputNormalisation::is_default")]
+    pub input_normalisation: InputNormalisation,
     /// What is minimised.
     pub objective: AnyObjective,
     /// Keys initial weights, data order, augmentation and random starts.
     pub seed: u64,
-    /// How many times the training images are passed.
+    /// How many times the training images are passed; 0 only for weights from elsewhere, which are then taken as they are.
     pub epochs: u32,
     /// Images in a step.
     pub batch_size: usize,
@@ -74,8 +78,8 @@ impl Parameters {
     /// # Errors
     /// The first parameter that can't be used.
     pub fn validate(&self) -> Result<(), Invalid> {
-        if self.epochs == 0 {
-            return Err(Invalid::at("epochs", "0 epochs train nothing").hint("write at least 1"));
+        if self.epochs == 0 && self.probe.is_some() {
+            return Err(Invalid::at("probe", "0 epochs have no steps to measure along").hint("leave it out, or write at least 1 epoch"));
         }
         if self.batch_size == 0 {
             return Err(Invalid::at("batch_size", "0 images are no batch").hint("write at least 1"));
@@ -97,6 +101,7 @@ impl Parameters {
             return Err(Invalid::at("statistics_momentum", format!("{momentum} is not a share in (0, 1]")));
         }
         check_network(&self.network)?;
+        self.input_normalisation.validate("input_normalisation")?;
         self.objective.validate(&format!("objective.{}", toml_name(self.objective.member())))?;
         self.optimizer.validate("optimizer")?;
         if let Some(averaging) = &self.averaging {
@@ -163,6 +168,10 @@ mod tests {
         let canonical = serde_json::to_value(&parameters).unwrap();
         assert_eq!(canonical["objective"]["llr"]["lambda"], 4.0);
         assert_eq!(canonical["batch_size"], 64);
+        // What came later and is not used must not change keys.
+        for name in ["input_normalisation", "accumulate", "clip_norm", "averaging", "probe", "weight_perturbation"] {
+            assert!(canonical.get(name).is_none(), "{name}");
+        }
         assert_eq!(canonical["optimizer"]["weight_decay"], 2e-4);
         let again: Parameters = serde_json::from_value(canonical.clone()).unwrap();
         assert_eq!(serde_json::to_value(&again).unwrap(), canonical);
@@ -210,6 +219,11 @@ mod tests {
             (r#""objective": {"nominal": {}}, "averaging": {"decay": 1.0}"#, "averaging.decay"),
             (r#""objective": {"nominal": {}}, "averaging": {"after_epoch": 2}"#, "averaging.after_epoch"),
             (r#""objective": {"nominal": {}}, "probe": {"every": 0}"#, "probe.every"),
+            (
+                r#""objective": {"nominal": {}}, "input_normalisation": {"given": {"mean": [0.5], "std": [0.0]}}"#,
+                "input_normalisation.given.std",
+            ),
+            (r#""objective": {"nominal": {}}, "input_normalisation": {"given": {"mean": [0.5], "std": []}}"#, "input_normalisation.given"),
             (r#""objective": {"nominal": {}}, "probe": {"rise": 1.0}"#, "probe.rise"),
         ] {
             let invalid = with(text).and_then(|p| p.validate().map_err(|i| i.path.join("."))).unwrap_err();

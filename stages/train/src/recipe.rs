@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augmentation::Augmentation;
 use crate::averaging::Averaging;
+use crate::normalisation::InputNormalisation;
 use crate::objectives::{AnyObjective, Llr};
 use crate::parameters::Parameters;
 use crate::probe::Probe;
@@ -123,12 +124,16 @@ pub(crate) struct Written {
     recipe: Option<Recipe>,
     /// The network; needed unless a recipe has one.
     network: Option<AnyNetwork>,
+    /// The first thing that the network does with images.
+    #[serde(default)]
+    input_normalisation: InputNormalisation,
     /// What is minimised; needed unless a recipe has one.
     objective: Option<AnyObjective>,
     /// Keys initial weights, data order, augmentation and random starts.
     #[serde(default)]
     seed: u64,
-    /// How many times the training images are passed (released code: about 128 for 50,000 images); needed unless a recipe has it.
+    /// How many times the training images are passed (released code: about 128 for 50,000 images); needed unless a recipe has it. 0 takes weights
+    /// from elsewhere (`files.start`, `inputs.start`) as they are.
     epochs: Option<u32>,
     /// Images in a step.
     #[schemars(with = "usize", default = "default_batch_size")]
@@ -178,6 +183,7 @@ impl TryFrom<Written> for Parameters {
         let missing = |name: &str| format!("`{name}` is missing, and no recipe fills it in");
         Ok(Parameters {
             network: written.network.or(unwritten.network).ok_or_else(|| missing("network"))?,
+            input_normalisation: written.input_normalisation,
             objective: written.objective.or(unwritten.objective).ok_or_else(|| missing("objective"))?,
             seed: written.seed,
             epochs: written.epochs.or(unwritten.epochs).ok_or_else(|| missing("epochs"))?,

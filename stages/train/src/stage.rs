@@ -8,12 +8,14 @@ use crate::clock::Clock;
 use crate::fit::Fit;
 use crate::parameters::{Execution, Parameters};
 use crate::slots::Slots;
+use crate::start::{START, Start};
 use crate::state::State;
 
 /// Trains a classifier on the training split of its input `data`.
 ///
 /// Output `last` (the default) is the network after the last epoch, `selected` the one that the validation split prefers, `averaged` the average
-/// after the last epoch where there is one. The test split is never opened.
+/// after the last epoch where there is one. The test split is never opened. A training may begin with trained weights: those of the
+/// checkpoint `inputs.start`, or of the safetensors file `files.start`.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainStage;
 
@@ -33,7 +35,7 @@ impl Stage for TrainStage {
         if parameters.averaging.is_some() {
             outputs.push((AVERAGED, kinds::CHECKPOINT));
         }
-        Interface::of(&[("data", kinds::DATA_SET, Arity::One)], &outputs)
+        Interface::of(&[("data", kinds::DATA_SET, Arity::One), (START, kinds::CHECKPOINT, Arity::Optional)], &outputs)
     }
 
     fn validate(parameters: &Parameters) -> Result<(), Invalid> {
@@ -53,9 +55,20 @@ impl Stage for TrainStage {
         let config = configuration(parameters, &data.info);
         let network = Network::new(config.architecture()?);
         let device = device::open(&execution.device)?;
-        let identity = identity(parameters, &data.info, &device)?;
+        let start = Start::of(context, &config, &device)?;
+        if parameters.epochs == 0 && start.is_none() {
+            return Err(Failure::input_hint(
+                "0 epochs train nothing",
+                "write at least 1; with 0, `files.start` or `inputs.start` has the weights",
+            ));
+        }
+        let identity = identity(parameters, &data.info, (&device, start.as_ref()))?;
         let mut slots = Slots::open(&context.checkpoints, &identity, &network.architecture);
-        let mut state = begin(&mut slots, &network, parameters.seed, &device, context);
+        let first = || match &start {
+            Some(start) => State::beginning(&start.weights, &start.running),
+            None => State::initial(&network.architecture, parameters.seed, &device),
+        };
+        let mut state = begin(&mut slots, &device, context, &first);
         let mut clock = Clock::after(&state.progress.times);
         let fit = Fit {
             parameters,
@@ -89,20 +102,22 @@ fn filled(data: &DataSet, name: SplitName) -> Result<Split, Failure> {
 }
 
 fn configuration(parameters: &Parameters, info: &DataSetInfo) -> NetworkConfig {
+    let (mean, std) = parameters.input_normalisation.numbers(info);
     NetworkConfig {
         schema: NetworkConfig::SCHEMA,
         network: parameters.network.clone(),
         input: info.shape,
         classes: info.classes.clone(),
-        mean: info.mean.clone(),
-        std: info.std.clone(),
+        mean,
+        std,
     }
 }
 
 /// What a kept state must agree with to be resumed from. Its key fixes all of it but the kind of device.
-fn identity(parameters: &Parameters, info: &DataSetInfo, device: &Device) -> Result<String, Failure> {
+fn identity(parameters: &Parameters, info: &DataSetInfo, (device, start): (&Device, Option<&Start>)) -> Result<String, Failure> {
     let text = serde_json::to_string(&(parameters, info)).map_err(|e| Failure::internal(e.to_string()))?;
-    Ok(format!("{text}\n{}", describe(device)))
+    let start = start.map_or_else(String::new, |start| format!("\n{}", start.digest));
+    Ok(format!("{text}\n{}{start}", describe(device)))
 }
 
 /// Which device it is, for people.
@@ -111,8 +126,8 @@ fn describe(device: &Device) -> String {
     text.trim_start_matches("Device<").trim_end_matches('>').to_owned()
 }
 
-/// The newest state that was kept, or a fresh one.
-fn begin(slots: &mut Slots<'_>, network: &Network, seed: u64, device: &Device, context: &Context) -> State {
+/// The newest state that was kept, or the `first` one.
+fn begin(slots: &mut Slots<'_>, device: &Device, context: &Context, first: &dyn Fn() -> State) -> State {
     let (kept, complaints) = slots.newest(device);
     for complaint in &complaints {
         context.host.log(complaint);
@@ -122,7 +137,7 @@ fn begin(slots: &mut Slots<'_>, network: &Network, seed: u64, device: &Device, c
         context.host.provenance("resumed_after_epoch", state.progress.epoch.into());
         return state;
     }
-    State::initial(&network.architecture, seed, device)
+    first()
 }
 
 fn write_outputs(context: &Context, config: &NetworkConfig, state: &State) -> Result<(), Failure> {

@@ -64,9 +64,15 @@ impl State {
     /// A training that has not begun: initial weights keyed by `seed`.
     #[must_use]
     pub(crate) fn initial(architecture: &Architecture, seed: u64, device: &Device) -> Self {
-        let weights = Parameters::initialise(architecture, seed, device).untracked();
+        Self::beginning(&Parameters::initialise(architecture, seed, device), &Statistics::initial(architecture, device))
+    }
+
+    /// A training that has not begun, from these weights and running statistics.
+    #[must_use]
+    pub(crate) fn beginning(weights: &Parameters, running: &Statistics) -> Self {
+        let weights = weights.untracked();
         let velocity = at_rest(&weights);
-        let running = Statistics::initial(architecture, device).detach();
+        let running = running.detach();
         State { progress: Progress::default(), weights, velocity, running, average: None, selected: None }
     }
 

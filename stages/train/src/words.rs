@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use planish_formats::HistoryRecord;
+use planish_formats::{HistoryRecord, Validation};
 
 use crate::totals::Totals;
 
@@ -14,10 +14,7 @@ pub(crate) fn progress_text(place: &str, totals: &Totals, (speed, left): (f64, f
 
 /// One line for the log.
 pub(crate) fn describe(record: &HistoryRecord) -> String {
-    let validation = record.validation.as_ref().map_or_else(String::new, |measured| {
-        let robust = measured.robust_accuracy.map_or_else(String::new, |accuracy| format!(", robust {:.1} %", 100.0 * accuracy));
-        format!("; validation: accuracy {:.1} %{robust}, loss {:.4}", 100.0 * measured.accuracy, measured.loss)
-    });
+    let validation = record.validation.as_ref().map_or_else(String::new, |measured| format!("; validation: {}", validated(measured)));
     let probe = record.probes.last().map_or_else(String::new, |probed| {
         format!(
             "; probe after step {}: accuracy {:.1} %, robust {:.1} %, mean gamma {:.4}",
@@ -28,6 +25,12 @@ pub(crate) fn describe(record: &HistoryRecord) -> String {
         )
     });
     format!("epoch {}: accuracy {:.1} %, {}{validation}{probe}", record.epoch, 100.0 * record.train_accuracy, terms(&record.terms))
+}
+
+/// What validation measured.
+pub(crate) fn validated(measured: &Validation) -> String {
+    let robust = measured.robust_accuracy.map_or_else(String::new, |accuracy| format!(", robust {:.1} %", 100.0 * accuracy));
+    format!("accuracy {:.1} %{robust}, loss {:.4}", 100.0 * measured.accuracy, measured.loss)
 }
 
 /// The loss first, then its parts; a part that is the whole is left out.

@@ -5,4 +5,5 @@ mod golden;
 mod golden_more;
 mod options;
 mod stage;
+mod start;
 mod tiny;

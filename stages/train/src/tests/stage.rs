@@ -101,16 +101,29 @@ fn llr() -> Parameters {
 /// What the stage writes, by file.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
+/// What a training may begin with.
+#[derive(Clone, Default)]
+pub(super) struct Begin {
+    pub(super) checkpoint: Option<Folder>,
+    pub(super) files: BTreeMap<String, Folder>,
+}
+
 /// Runs the stage in `folder` (data, checkpoints and outputs live there).
 pub(super) fn run(folder: &Path, parameters: &Parameters, host: &dyn Host) -> Result<Files, Failure> {
+    run_from(&Begin::default(), folder, parameters, host)
+}
+
+/// The same from trained weights.
+pub(super) fn run_from(begin: &Begin, folder: &Path, parameters: &Parameters, host: &dyn Host) -> Result<Files, Failure> {
     let outputs = folder.join("outputs");
     let _ = std::fs::remove_dir_all(&outputs);
     for output in TrainStage::interface(parameters).outputs {
         std::fs::create_dir_all(outputs.join(output.name)).unwrap();
     }
+    let of_data = ("data".to_owned(), Input::One(data(&folder.join("data"), 41)));
     let context = Context {
-        inputs: BTreeMap::from([("data".to_owned(), Input::One(data(&folder.join("data"), 41)))]),
-        files: BTreeMap::new(),
+        inputs: begin.checkpoint.iter().map(|start| ("start".to_owned(), Input::One(start.clone()))).chain([of_data]).collect(),
+        files: begin.files.clone(),
         outputs: outputs.clone(),
         checkpoints: folder.join("checkpoints"),
         threads: 2,
