@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::bench::Bench;
 
 /// Names that the pipeline chooses itself. Only where they are keys of planish's own (an input, a parameter) are they checked.
-const CHOSEN: [&str; 20] = [
+const CHOSEN: [&str; 28] = [
     "data",
     "train",
     "export",
@@ -26,6 +26,14 @@ const CHOSEN: [&str; 20] = [
     "llr",
     "fgsm-20",
     "untargeted",
+    "cifar10-small",
+    "adv-1",
+    "adv-2",
+    "adv-10",
+    "llr-1",
+    "llr-2",
+    "steps",
+    "time",
 ];
 
 /// A key: where it is in its line, and the profile that has to be chosen so that it is read.

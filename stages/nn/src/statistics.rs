@@ -54,8 +54,8 @@ impl Statistics {
         };
         let pool = |layer: usize| {
             let mean = sum(layer, &|part| part.narrow(0, 0, 1))?;
-            let square = sum(layer, &|part| part.clone().narrow(0, 1, 1) + part.narrow(0, 0, 1).powi_scalar(2))?;
-            let variance = (square - mean.clone().powi_scalar(2)).clamp_min(0.0);
+            // Around the mean of all: a difference of squares would lose the digits of a small variance beside a large mean.
+            let variance = sum(layer, &|part| part.clone().narrow(0, 1, 1) + (part.narrow(0, 0, 1) - mean.clone()).powi_scalar(2))?;
             Some(Tensor::cat(vec![mean, variance], 0))
         };
         Some(Statistics { layers: (0..first.layers.len()).filter_map(pool).collect() })
@@ -137,6 +137,9 @@ mod tests {
             assert!((pooled - all).abs() < 1e-5, "{pooled} instead of {all}");
         }
         assert_eq!(numbers(&Statistics::pooled(&[(1.0, &a)]).unwrap()), numbers(&a));
+        // A small variance beside a large mean of all four.
+        let (a, b) = (of(&[4096.0, 4096.5]), of(&[4095.0, 4096.0]));
+        assert_eq!(numbers(&Statistics::pooled(&[(0.5, &a), (0.5, &b)]).unwrap()), [4095.875, 0.296_875]);
         assert!(Statistics::pooled(&[]).is_none());
     }
 }

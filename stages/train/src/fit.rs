@@ -39,10 +39,15 @@ pub(crate) struct Fit<'a> {
 
 /// An epoch under way.
 struct Epoch {
-    number: u32,
+    /// What is known of it so far.
+    record: HistoryRecord,
     totals: Totals,
-    probes: Vec<Probed>,
-    events: Vec<Event>,
+}
+
+impl Epoch {
+    fn new(number: u32) -> Self {
+        Epoch { record: HistoryRecord::new(number), totals: Totals::default() }
+    }
 }
 
 impl<'a> Fit<'a> {
@@ -72,8 +77,7 @@ impl<'a> Fit<'a> {
 
     /// Validates and selects the network as it is.
     fn judge(&self, state: &mut State, clock: &mut Clock) -> Result<(), Failure> {
-        let epoch = Epoch { number: 0, totals: Totals::default(), probes: Vec::new(), events: Vec::new() };
-        if let Some(measured) = self.validate(state, &epoch, clock)? {
+        if let Some(measured) = self.validate(state, &Epoch::new(0), clock)? {
             state.consider(self.parameters.selection.score(self.parameters.objective.robust(), &measured));
             self.context.host.log(&format!("the weights as they are; validation: {}", validated(&measured)));
         }
@@ -91,7 +95,7 @@ impl<'a> Fit<'a> {
 
     fn epoch(&self, state: &mut State, clock: &mut Clock) -> Result<HistoryRecord, Failure> {
         let number = state.progress.epoch + 1;
-        let mut epoch = Epoch { number, totals: Totals::default(), probes: Vec::new(), events: Vec::new() };
+        let mut epoch = Epoch::new(number);
         if state.progress.step == 0 {
             self.probe(state, &mut epoch, clock)?;
         }
@@ -122,10 +126,8 @@ impl<'a> Fit<'a> {
             eps: self.eps(last),
             terms: epoch.totals.means(),
             train_accuracy: epoch.totals.accuracy(),
-            gradients_per_image: self.gradients_per_image(epoch.number),
-            probes: epoch.probes.clone(),
-            events: epoch.events.clone(),
-            ..HistoryRecord::new(epoch.number)
+            gradients_per_image: self.gradients_per_image(epoch.record.epoch),
+            ..epoch.record.clone()
         }
     }
 
@@ -146,17 +148,18 @@ impl<'a> Fit<'a> {
             let message = format!("the training diverged: what the probe measures after step {step} is not finite");
             return Err(self.keep(Failure::Diverged(message), state, epoch, None));
         }
-        let before: Vec<Probed> = state.progress.history.iter().flat_map(|record| &record.probes).chain(&epoch.probes).cloned().collect();
+        let before: Vec<Probed> =
+            state.progress.history.iter().flat_map(|record| &record.probes).chain(&epoch.record.probes).cloned().collect();
         if let Some(detail) = probe.first_sign(&before, &now, self.config.classes.len()) {
             self.context.host.log(&format!("catastrophic overfitting at step {step}: {detail}"));
-            epoch.events.push(Event { step, kind: EventKind::CatastrophicOverfitting, detail });
+            epoch.record.events.push(Event { step, kind: EventKind::CatastrophicOverfitting, detail });
         }
-        epoch.probes.push(now);
+        epoch.record.probes.push(now);
         Ok(())
     }
 
     fn validate(&self, state: &State, epoch: &Epoch, clock: &mut Clock) -> Result<Option<Validation>, Failure> {
-        let number = epoch.number;
+        let number = epoch.record.epoch;
         if !number.is_multiple_of(self.parameters.selection.every) && number != self.parameters.epochs {
             return Ok(None);
         }
@@ -201,7 +204,7 @@ impl<'a> Fit<'a> {
     fn show(&self, state: &State, epoch: &Epoch, clock: &Clock) {
         let (batches, total) = (self.batches(), self.total());
         let images_left = (total.saturating_sub(state.progress.step)) * batches.images_per_epoch() / batches.per_epoch().max(1);
-        let place = format!("epoch {}/{}", epoch.number, self.parameters.epochs);
+        let place = format!("epoch {}/{}", epoch.record.epoch, self.parameters.epochs);
         let text = progress_text(&place, &epoch.totals, (clock.images_per_second(), clock.seconds_left(images_left)));
         self.context.host.progress(Progress { done: state.progress.step, total, text });
     }

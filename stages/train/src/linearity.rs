@@ -4,13 +4,13 @@ use planish_nn::vectors::linearity_error_slope;
 
 use crate::input_gradient::Gradients;
 
-/// Each image's signed residual l(x+δ) − l(x) − δᵀ∇l(x) at `images`, `[n]`; `clean` and `there` are the losses and gradients at the originals and
-/// at `images`.
+/// Each image's signed residual l(x+δ) − l(x) − δᵀ∇l(x) at `images`, `[n]`; `clean` are the losses and gradients at the originals, `there` the losses at
+/// `images`.
 #[must_use]
-pub fn residuals(original: &[f32], clean: &Gradients, images: &[f32], there: &Gradients) -> Vec<f64> {
+pub fn residuals(original: &[f32], clean: &Gradients, images: &[f32], there: &[f32]) -> Vec<f64> {
     let size = (original.len() / clean.losses.len().max(1)).max(1);
     let rows = images.chunks_exact(size).zip(original.chunks_exact(size)).zip(clean.gradient.chunks_exact(size));
-    let losses = there.losses.iter().zip(&clean.losses);
+    let losses = there.iter().zip(&clean.losses);
     rows.zip(losses)
         .map(|(((image, original), slope), (loss, clean))| f64::from(*loss) - f64::from(*clean) - linear_term(image, original, slope))
         .collect()
@@ -45,7 +45,7 @@ mod tests {
         let original = [0.5, 0.25, 0.0, 1.0];
         let images = [0.75, 0.25, 0.5, 0.5];
         let (clean, mut there) = (at(&original), at(&images));
-        let found = residuals(&original, &clean, &images, &there);
+        let found = residuals(&original, &clean, &images, &there.losses);
         assert!((found[0] - 0.0625).abs() < 1e-6 && (found[1] - 1.5).abs() < 1e-6, "{found:?}");
         ascent_direction(&clean, &found, &mut there.gradient);
         assert_eq!(there.gradient, [0.5, 0.0, 3.0, -3.0]);

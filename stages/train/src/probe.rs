@@ -12,7 +12,7 @@ use crate::ascent::{Ascent, Optimizer};
 use crate::held_out::{HeldOut, Rows, correct, in_both};
 use crate::input_gradient::{Gradients, InputGradient};
 use crate::linearity::{ascent_direction, residuals};
-use crate::objective::label_tensor;
+use crate::objective::{label_tensor, to_host};
 
 /// What is measured on the first images of the validation split before the first step, every so many steps, and after the last one, at
 /// the full radius and under the running statistics: accuracy and loss; the same at the end of a search with sign steps on the cross-entropy; and γ(ε, x),
@@ -145,6 +145,9 @@ struct Found {
 /// Losses and gradients at images `[n, c, h, w]`.
 type Slopes<'a> = &'a dyn Fn(&[f32]) -> Result<Gradients, Failure>;
 
+/// Losses at images `[n, c, h, w]`.
+type Losses<'a> = &'a dyn Fn(&[f32]) -> Result<Vec<f32>, Failure>;
+
 impl Probe {
     /// What a network of (weights, running statistics) shows after `step` steps.
     ///
@@ -172,6 +175,7 @@ impl Probe {
     fn measure_rows(&self, held: &HeldOut<'_>, network: &InputGradient<'_>, rows: &Rows<'_>, found: &mut Found) -> Result<(), Failure> {
         let labels = label_tensor(rows.labels, held.device);
         let slopes = |images: &[f32]| network.at(images, &|logits| cross_entropy(logits, &labels));
+        let losses = |images: &[f32]| to_host(cross_entropy(network.logits(images), &labels));
         let clean = slopes(&rows.images)?;
         found.losses.extend(&clean.losses);
         let before = correct(network.logits(&rows.images), rows.labels)?;
@@ -179,29 +183,34 @@ impl Probe {
         let start = held.start(rows, "probe start");
         let attacked = self.attack().climb(&held.ball, rows.original(), start, &mut |images| Ok(slopes(images)?.gradient))?;
         let logits = network.logits(&attacked);
-        found.robust_losses.extend(crate::objective::to_host(cross_entropy(logits.clone(), &labels))?);
+        found.robust_losses.extend(to_host(cross_entropy(logits.clone(), &labels))?);
         let after = correct(logits, rows.labels)?;
         found.standing += in_both(&before, &after);
-        found.gamma.extend(self.gamma(held, rows, (&clean, &slopes))?);
+        found.gamma.extend(self.gamma(held, rows, (&clean, &slopes, &losses))?);
         Ok(())
     }
 
     /// The largest linearity error of each image among the iterates of the search, `[n]`.
-    fn gamma(&self, held: &HeldOut<'_>, rows: &Rows<'_>, (clean, slopes): (&Gradients, Slopes<'_>)) -> Result<Vec<f32>, Failure> {
+    fn gamma(
+        &self,
+        held: &HeldOut<'_>,
+        rows: &Rows<'_>,
+        (clean, slopes, losses): (&Gradients, Slopes<'_>, Losses<'_>),
+    ) -> Result<Vec<f32>, Failure> {
         let mut largest = vec![0.0_f32; rows.ids.len()];
-        let mut hear = |images: &[f32], there: &Gradients| {
+        let mut hear = |images: &[f32], there: &[f32]| {
             let residuals = residuals(&rows.images, clean, images, there);
             largest.iter_mut().zip(&residuals).for_each(|(largest, residual)| *largest = largest.max(residual.abs() as f32));
             residuals
         };
         let last = self.search().climb(&held.ball, rows.original(), held.start(rows, "probe linearity start"), &mut |images| {
             let there = slopes(images)?;
-            let residuals = hear(images, &there);
+            let residuals = hear(images, &there.losses);
             let mut direction = there.gradient;
             ascent_direction(clean, &residuals, &mut direction);
             Ok(direction)
         })?;
-        hear(&last, &slopes(&last)?);
+        hear(&last, &losses(&last)?);
         Ok(largest)
     }
 }

@@ -105,7 +105,7 @@ impl Llr {
 
     /// Each image's search direction at `images`; `clean` and `there` are the losses and gradients at the originals and at `images`.
     fn direction(&self, original: &[f32], clean: &Gradients, images: &[f32], there: Gradients) -> Vec<f32> {
-        let residuals = residuals(original, clean, images, &there);
+        let residuals = residuals(original, clean, images, &there.losses);
         let mut gradient = there.gradient;
         match self.gradient {
             SearchGradient::True => ascent_direction(clean, &residuals, &mut gradient),
