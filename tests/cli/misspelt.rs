@@ -91,7 +91,8 @@ fn keys(text: &str) -> Vec<Key> {
         for (index, (start, word)) in words(&bare).into_iter().enumerate() {
             let after = bare[start + word.len()..].trim_start();
             let is_key = after.starts_with('=') || (after.starts_with('.') && !word.starts_with(|c: char| c.is_ascii_digit()));
-            let is_label = (in_matrix && index == 0) || ["names = {", "files = {"].iter().any(|table| bare[..start].contains(table));
+            let is_label =
+                (in_matrix && index == 0) || ["names = {", "files = {", "where = {"].iter().any(|table| bare[..start].contains(table));
             if is_key && !is_label {
                 add(start, word);
             }
