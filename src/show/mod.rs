@@ -129,5 +129,6 @@ fn line(text: &str) {
 pub fn path(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).filter(|short| !short.as_os_str().is_empty());
-    short.unwrap_or(path).display().to_string()
+    let short = short.unwrap_or(path);
+    short.strip_prefix(".").unwrap_or(short).display().to_string()
 }
