@@ -14,6 +14,8 @@ use crate::wrap::{Known, wrap};
 
 /// How many images other declarations are tried on.
 const TRIED_ON: usize = 200;
+/// Where no accuracy is expected, a model less accurate than this is tried with other declarations.
+const DOUBTFUL: f64 = 0.75;
 /// Standard errors within which an accuracy counts as another one.
 const TOLERANCE: f64 = 3.0;
 
@@ -55,7 +57,10 @@ pub(crate) fn check(subject: &Subject<'_>, declared: &mut Classifier) -> Result<
     };
     let missing = missing_classes(declared.classes(), subject.known.classes.unwrap_or_default());
     let Some(complaint) = complaint else {
-        return Ok(ModelCheck { schema: SCHEMA, images: n, accuracy, chance, remarks: missing.into_iter().collect() });
+        let better = (expected.is_none() && accuracy < DOUBTFUL).then(|| better(accuracy, &readings(subject))).flatten();
+        let doubt =
+            better.map(|better| format!("only {found} of {n} clean images are classified correctly; what would fit better: {better}"));
+        return Ok(ModelCheck { schema: SCHEMA, images: n, accuracy, chance, remarks: missing.into_iter().chain(doubt).collect() });
     };
     let advice = advice(accuracy, &readings(subject), expected.is_some());
     Err(match missing {
@@ -73,16 +78,21 @@ fn missing_classes(model: usize, data: usize) -> Option<String> {
     (model > data).then(|| format!("the model has {model} classes, the data set {data}"))
 }
 
-/// What to do about a wrong accuracy.
-fn advice(accuracy: f64, readings: &[Reading], expected: bool) -> String {
+/// The readings that are clearly more accurate, if there are any.
+fn better(accuracy: f64, readings: &[Reading]) -> Option<String> {
     let better: Vec<String> = readings
         .iter()
         .filter(|reading| reading.accuracy > accuracy + margin(accuracy, TRIED_ON))
         .take(3)
         .map(|reading| format!("{} (then {:.1} %)", reading.takes, 100.0 * reading.accuracy))
         .collect();
-    if !better.is_empty() {
-        return format!("declare what the model takes; these fit better: {}", better.join("; "));
+    (!better.is_empty()).then(|| better.join("; "))
+}
+
+/// What to do about a wrong accuracy.
+fn advice(accuracy: f64, readings: &[Reading], expected: bool) -> String {
+    if let Some(better) = better(accuracy, readings) {
+        return format!("declare what the model takes; these fit better: {better}");
     }
     let tried = format!("none of {} other ranges, normalisations and layouts fits better", readings.len());
     let accept = if expected { "" } else { "; `--expect-accuracy` with this value attacks the model as it is" };

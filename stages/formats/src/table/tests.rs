@@ -65,6 +65,19 @@ fn damage_is_an_error_and_never_a_panic() {
     }
 }
 
+/// A list of booleans that claims 2^62 of them; found by fuzzing.
+#[test]
+fn a_few_bytes_make_no_long_lists() {
+    for kind in [1, 2, 5, 12] {
+        let mut list = vec![0x19, 0xf0 | kind];
+        thrift::varint(1 << 62, &mut list);
+        list.extend([0; 9]);
+        assert_eq!(thrift::Cursor(&list).structure(), None, "{kind}");
+    }
+    let two = [0x19, 0x22, 1, 2, 0];
+    assert_eq!(thrift::Cursor(&two).structure().unwrap().list(1), [thrift::Value::Int(1), thrift::Value::Int(0)]);
+}
+
 #[test]
 fn a_few_bytes_make_no_long_columns() {
     let folder = tempfile::tempdir().unwrap();

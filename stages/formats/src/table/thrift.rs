@@ -172,10 +172,13 @@ impl<'a> Cursor<'a> {
             LIST => {
                 let head = self.byte()?;
                 let count = if head >> 4 == 15 { usize::try_from(self.varint()?).ok()? } else { usize::from(head >> 4) };
-                // Every element takes a byte at least.
+                // Every element takes a byte at least: a boolean, which is none as a field, is one in a list.
                 let mut values = Vec::with_capacity(count.min(self.0.len()));
                 for _ in 0..count {
-                    values.push(self.value(head & 0x0f, depth)?);
+                    values.push(match head & 0x0f {
+                        1 | 2 => Value::Int(i64::from(self.byte()? == 1)),
+                        kind => self.value(kind, depth)?,
+                    });
                 }
                 Some(Value::List(values))
             }

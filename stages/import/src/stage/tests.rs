@@ -113,6 +113,39 @@ fn a_wrong_declaration_is_refused_with_the_one_that_fits() {
     assert!(no_images.to_string().contains("no images to check it on"));
 }
 
+/// As many images of one class as of the other, often enough to tell an accuracy from chance.
+fn balanced(folder: &Path, model: &ModelProto) -> Folder {
+    let set = DataSet::open(&data(folder, model)).unwrap();
+    let split = set.split(SplitName::Test).unwrap();
+    let labels = &split.labels;
+    let of = |class| (0..split.len()).filter(move |&index| labels[index] == class);
+    let chosen: Vec<usize> = of(0).zip(of(1)).flat_map(|(a, b)| [a, b]).collect::<Vec<usize>>().repeat(8);
+    let images: Vec<u8> = chosen.iter().flat_map(|&index| split.images[12 * index..12 * (index + 1)].to_vec()).collect();
+    let labels = chosen.iter().map(|&index| split.labels[index]).collect();
+    let ids = (0..chosen.len() as u32).collect();
+    let splits = [("test".to_owned(), chosen.len())].into();
+    let even = Split { shape: split.shape, images: images.into(), labels, ids };
+    write_data_set(folder, &DataSetInfo { splits, ..set.info.clone() }, &[(SplitName::Test, even)].into()).unwrap();
+    Folder::open(folder).unwrap()
+}
+
+#[test]
+fn a_poor_accuracy_that_nobody_named_is_doubted() {
+    let case = Case::new(&model());
+    let data = balanced(&case.folder.path().join("set"), &model());
+    let shifted = |shift: f64| json!({ "range": "0-255", "mean": [shift, shift, shift] });
+    let poor = (-50..50).map(|step| f64::from(step) * 4.0).find_map(|shift| {
+        let check = case.run(json!({ "takes": shifted(shift) }), Some(&data)).ok()?;
+        (check.accuracy < 0.75).then_some((shift, check))
+    });
+    let (shift, check) = poor.unwrap();
+    let [doubt] = check.remarks.as_slice() else { panic!("{check:?}") };
+    assert!(doubt.contains("clean images are classified correctly; what would fit better: --range=0-255"), "{doubt}");
+    assert!(doubt.contains("(then 100.0 %)"), "{doubt}");
+    let named = json!({ "takes": shifted(shift), "expect_accuracy": check.accuracy });
+    assert!(case.run(named, Some(&data)).unwrap().remarks.is_empty());
+}
+
 #[test]
 fn checksums_and_other_files_are_checked() {
     let case = Case::new(&model());
