@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use planish_contract::{Context, Coordinates, Failure, Folder, Gathered};
-use planish_formats::HistoryRecord;
 use planish_formats::evidence::ADVERSARIAL;
-use planish_formats::{Adversarial, DataSet, Evidence, MaskingReport, Measurement, Split, SplitName};
+use planish_formats::{Adversarial, DataSet, Event, Evidence, HistoryRecord, MaskingReport, Measurement, Probed, Split, SplitName};
 
 /// What there is of an instance's result.
 #[derive(Debug)]
@@ -68,6 +67,10 @@ pub(crate) struct Training {
     /// Forward and backward passes for each training image, over all epochs.
     pub(crate) gradients: u64,
     pub(crate) epochs: u32,
+    /// What was measured along it, in the order of steps.
+    pub(crate) probes: Vec<Probed>,
+    /// What went wrong.
+    pub(crate) events: Vec<Event>,
 }
 
 /// Everything that the report is made from.
@@ -153,5 +156,7 @@ fn training(folder: &Folder) -> Result<Training, Failure> {
     Ok(Training {
         gradients: records.iter().map(|record| record.gradients_per_image).sum(),
         epochs: records.last().map_or(0, |record| record.epoch),
+        probes: records.iter().flat_map(|record| record.probes.iter().cloned()).collect(),
+        events: records.into_iter().flat_map(|record| record.events).collect(),
     })
 }

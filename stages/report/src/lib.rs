@@ -21,18 +21,20 @@ pub mod page;
 mod parameters;
 mod quantity;
 mod references;
+mod sections;
 mod stage;
 mod statistics;
 mod table;
 pub mod tensorboard;
 
-pub use figures::{Cost, FigureParameters, Gallery, Linearity, Pair, Radius, Show, Strength, Surfaces, TradeOff};
+pub use figures::{Along, Cost, FigureParameters, Gallery, Linearity, Pair, Radius, Show, Strength, Surfaces, TradeOff, Training};
 pub use lines::{Condition, Group, Lines};
 pub use parameters::{ReportParameters, TableParameters};
 pub use quantity::{Quantity, Value};
 pub use references::Certainty;
+pub use sections::SectionParameters;
 pub use stage::ReportStage;
-pub use table::{Cell, Column, Figure, Mark, Origin, Row, Table, Tables};
+pub use table::{Cell, Column, Figure, Mark, Origin, Row, Section, Table, Tables};
 
 #[cfg(test)]
 mod tests;

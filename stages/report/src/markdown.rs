@@ -1,21 +1,47 @@
 //! Tables as Markdown.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::table::{Cell, Column, Row, Table, Tables, letter};
+use crate::figures::file_stem;
+use crate::table::{Cell, Column, Row, Section, Table, Tables, letter};
 
-/// All tables as Markdown.
+/// All tables as Markdown, and sections with their tables and figures, whose pictures lie beside the text.
 pub(crate) fn render(tables: &Tables) -> String {
     let mut text = format!("# {}\n", escape(&tables.title));
-    for table in &tables.tables {
+    let in_sections: BTreeSet<usize> = tables.sections.iter().flat_map(|section| section.tables.iter().copied()).collect();
+    for (_, table) in tables.tables.iter().enumerate().filter(|(index, _)| !in_sections.contains(index)) {
         text.push('\n');
-        render_table(table, &mut text);
+        render_table(table, "##", &mut text);
+    }
+    for section in &tables.sections {
+        render_section(tables, section, &mut text);
     }
     text
 }
 
-fn render_table(table: &Table, text: &mut String) {
-    let _ = writeln!(text, "## {}\n", escape(&table.title));
+fn render_section(tables: &Tables, section: &Section, text: &mut String) {
+    let _ = writeln!(text, "\n## {}", escape(&section.title));
+    for paragraph in &section.text {
+        let _ = writeln!(text, "\n{}", escape(paragraph));
+    }
+    for table in section.tables.iter().filter_map(|index| tables.tables.get(*index)) {
+        text.push('\n');
+        render_table(table, "###", text);
+    }
+    for figure in section.figures.iter().filter_map(|index| tables.figures.get(*index)) {
+        let title = escape(&figure.title);
+        let _ = if let Some(problem) = &figure.problem {
+            writeln!(text, "\n### {title}\n\n**This figure could not be drawn:** {}", escape(problem))
+        } else {
+            let (stem, caption) = (file_stem(&figure.name), escape(&figure.caption));
+            writeln!(text, "\n### {title}\n\n![{title}](figures/{stem}.svg)\n\n{caption}")
+        };
+    }
+}
+
+fn render_table(table: &Table, heading: &str, text: &mut String) {
+    let _ = writeln!(text, "{heading} {}\n", escape(&table.title));
     if let Some(problem) = &table.problem {
         let _ = writeln!(text, "**This table could not be made:** {}", escape(problem));
         return;

@@ -1,5 +1,7 @@
 //! The report page: a view of tables, figures, evidence and provenance in one self-contained file.
 
+mod layout;
+
 use std::collections::BTreeMap;
 
 use minijinja::{AutoEscape, Environment, context};
@@ -11,6 +13,8 @@ use crate::figures::file_stem;
 use crate::markdown::signed;
 use crate::statistics::wilson;
 use crate::table::{Cell, Column, Figure, Origin, Table, Tables, letter};
+
+use layout::Layout;
 
 /// What is known of one instance of the pipeline, for people.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +41,8 @@ pub struct Instance {
 
 #[derive(Serialize)]
 struct PageTable<'a> {
+    /// Where the page's address leads.
+    id: String,
     table: &'a Table,
     subject: String,
     rows: Vec<PageRow<'a>>,
@@ -103,6 +109,7 @@ pub fn render(folder: &Folder, instances: &[Instance]) -> Result<String, Failure
     let places = places(&details, instances);
     let view = View { tables: &tables, instances, places: &places };
     let figures = tables.figures.iter().map(|figure| page_figure(folder, figure)).collect::<Result<Vec<_>, _>>()?;
+    let layout = Layout::new(&tables, view.tables(), figures, &|origin| view.instance(origin).map(|instance| instance.id.as_str()));
     let script = Script { cells: view.cards(), details: &details, instances, places: places.clone() };
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -111,8 +118,7 @@ pub fn render(folder: &Folder, instances: &[Instance]) -> Result<String, Failure
     let template = environment.get_template("page").map_err(fail)?;
     let values = context! {
         title => tables.title,
-        tables => view.tables(),
-        figures => figures,
+        layout => layout,
         instances => instances,
         style => include_str!("page/page.css"),
         code => include_str!("page/page.js"),
@@ -162,14 +168,15 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn tables(&self) -> Vec<PageTable<'a>> {
-        let page = |table: &'a Table| PageTable {
+        let page = |(index, table): (usize, &'a Table)| PageTable {
+            id: format!("table-{}", index + 1),
             table,
             subject: table.subject(),
             rows: table.rows.iter().enumerate().map(|(row, of_row)| self.row(table, row, &of_row.name)).collect(),
             marks: table.marks.iter().enumerate().map(|(i, mark)| (letter(i), mark.text.as_str())).collect(),
             has_references: table.has_references(),
         };
-        self.tables.tables.iter().map(page).collect()
+        self.tables.tables.iter().enumerate().map(page).collect()
     }
 
     fn row(&self, table: &'a Table, row: usize, name: &'a str) -> PageRow<'a> {
@@ -193,8 +200,13 @@ impl<'a> View<'a> {
 
     /// Whether what an instance made is no longer what the pipeline asks for.
     fn is_stale(&self, origin: &Origin) -> bool {
+        self.instance(origin).is_some_and(|instance| instance.state == "stale")
+    }
+
+    /// The provenance of an instance behind a number.
+    fn instance(&self, origin: &Origin) -> Option<&'a Instance> {
         let place = self.places.get(origin.input.as_str()).and_then(|list| list.get(origin.index)).copied().flatten();
-        place.and_then(|place| self.instances.get(place)).is_some_and(|instance| instance.state == "stale")
+        place.and_then(|place| self.instances.get(place))
     }
 
     fn cards(&self) -> BTreeMap<String, CellCard<'a>> {

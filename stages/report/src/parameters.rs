@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::figures::{FigureParameters, file_stem};
 use crate::lines::{Condition, Lines};
 use crate::quantity::Value;
+use crate::sections::{self, SectionParameters};
 
 /// Parameters of the stage kind `report`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +23,9 @@ pub struct ReportParameters {
     /// Figures, in the order to show.
     #[serde(default)]
     pub figures: Vec<FigureParameters>,
+    /// Parts of the report with a heading and words of their own, in the order to show, after the tables and figures that are in none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sections: Vec<SectionParameters>,
     /// How many images of each model the page shows beside its evidence, with their adversarial versions; needs the input `data`.
     #[serde(default = "default_examples")]
     pub examples: usize,
@@ -99,7 +103,8 @@ pub(crate) fn validate(parameters: &ReportParameters) -> Result<(), Invalid> {
         }
         let hint = "names differ in letters, digits or `-`, since files are called after them";
         Err(at(Invalid::at("name", format!("another figure is called `{}`", figure.name)).hint(hint)))
-    })
+    })?;
+    sections::validate(parameters)
 }
 
 fn validate_table(name: &str, table: &TableParameters) -> Result<(), Invalid> {

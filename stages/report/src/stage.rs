@@ -10,6 +10,7 @@ use crate::figures::{Obstacle, file_stem};
 use crate::gather::Sources;
 use crate::parameters::{self, ReportParameters};
 use crate::references::References;
+use crate::sections;
 use crate::table::{Figure, SCHEMA, Table, Tables};
 use crate::{build, csv, details, latex, markdown};
 
@@ -47,7 +48,7 @@ impl Stage for ReportStage {
         let tables = checked(built.collect::<Result<_, _>>()?, context)?;
         let output = context.output("tables");
         let figures = draw(parameters, &sources, &output, context)?;
-        let tables = Tables { schema: SCHEMA, title: parameters.title.clone(), tables, figures };
+        let tables = Tables { schema: SCHEMA, title: parameters.title.clone(), tables, figures, sections: sections::of(parameters) };
         planish_formats::write_json(&output.join("tables.json"), &tables)?;
         planish_formats::write_json(&output.join(DETAILS), &details::of(&sources, parameters.examples, &|line| context.host.log(line))?)?;
         write(&output.join("tables.md"), &markdown::render(&tables))?;
@@ -83,7 +84,13 @@ fn draw(parameters: &ReportParameters, sources: &Sources, output: &Path, context
     for figure in &parameters.figures {
         let name = &figure.name;
         context.check_stopped()?;
-        let mut entry = Figure { name: name.clone(), title: figure.title.clone(), caption: String::new(), problem: None };
+        let mut entry = Figure {
+            name: name.clone(),
+            title: figure.title.clone(),
+            caption: String::new(),
+            problem: None,
+            made_from: figure.origins(sources),
+        };
         match figure.draw(sources) {
             Ok(drawn) => {
                 write(&folder.join(format!("{}.svg", file_stem(name))), &drawn.svg)?;

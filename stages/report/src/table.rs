@@ -16,6 +16,24 @@ pub struct Tables {
     pub tables: Vec<Table>,
     /// The figures, in order.
     pub figures: Vec<Figure>,
+    /// Parts with a heading of their own, in order.
+    #[serde(default)]
+    pub sections: Vec<Section>,
+}
+
+/// A part of the report with a heading and words of its own.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Section {
+    /// Its name in the pipeline.
+    pub name: String,
+    /// Its heading.
+    pub title: String,
+    /// What it is about, in paragraphs.
+    pub text: Vec<String>,
+    /// Indices of its tables.
+    pub tables: Vec<usize>,
+    /// Indices of its figures.
+    pub figures: Vec<usize>,
 }
 
 /// The version of `tables.json` that this code writes.
@@ -113,7 +131,7 @@ pub struct Cell {
 }
 
 /// An instance that a number was made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
     /// The input that gathered it: `attacks`, `training` or `landscape`.
     pub input: String,
@@ -139,6 +157,9 @@ pub struct Figure {
     pub caption: String,
     /// Why there is no picture; nothing where there is one.
     pub problem: Option<String>,
+    /// The instances behind it.
+    #[serde(default)]
+    pub made_from: Vec<Origin>,
 }
 
 impl Table {
@@ -149,6 +170,14 @@ impl Table {
             self.marks.push(mark);
             self.marks.len() - 1
         })
+    }
+
+    /// The instances behind any of its numbers, each once.
+    pub(crate) fn origins(&self) -> Vec<&Origin> {
+        let mut origins: Vec<&Origin> = self.rows.iter().flat_map(|row| &row.cells).flat_map(|cell| &cell.made_from).collect();
+        origins.sort_unstable();
+        origins.dedup();
+        origins
     }
 
     /// Adds a footnote to the cell at (row, column).

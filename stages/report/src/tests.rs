@@ -4,4 +4,5 @@ mod figures;
 mod gaps;
 mod made_up;
 mod pages;
+mod sections;
 mod tables;

@@ -12,6 +12,7 @@ mod radius;
 mod strength;
 mod surfaces;
 mod trade_off;
+mod training;
 
 use planish_contract::{Coordinates, Failure, Invalid};
 use schemars::JsonSchema;
@@ -25,14 +26,16 @@ pub use radius::Radius;
 pub use strength::Strength;
 pub use surfaces::Surfaces;
 pub use trade_off::TradeOff;
+pub use training::{Along, Training};
 
 pub(crate) use png::{data_address, sprite};
 
-use crate::gather::{Attacked, Sources};
+use crate::gather::{Attacked, Piece, Sources};
 use crate::lines::{Condition, Lines, meets_where_carried};
 use crate::models::{Placed, attacked};
 use crate::quantity::Quantity;
 use crate::statistics::wilson;
+use crate::table::Origin;
 
 /// A figure: what it shows, with a curve, a bar or a picture for each row.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +70,8 @@ pub enum Show {
     Surfaces(Surfaces),
     /// What training costs.
     Cost(Cost),
+    /// What a probe measured along training.
+    Training(Training),
     /// Two attacks side by side, image by image.
     Pair(Pair),
     /// Images, their adversarial versions, and the difference.
@@ -124,9 +129,25 @@ impl FigureParameters {
                 show.validate()?;
                 None
             }
-            Show::Linearity(_) | Show::Cost(_) => None,
+            Show::Linearity(_) | Show::Cost(_) | Show::Training(_) => None,
         };
         columns.map_or(Ok(()), |columns| columns.validate(&["show", "columns"]))
+    }
+
+    /// The instances behind it.
+    pub(crate) fn origins(&self, sources: &Sources) -> Vec<Origin> {
+        let scene = Scene { parameters: self, sources };
+        let columns = match &self.show {
+            Show::TradeOff(show) => &show.columns,
+            Show::Strength(show) => &show.columns,
+            Show::Radius(show) => &show.columns,
+            Show::Pair(show) => &show.columns,
+            Show::Gallery(show) => &show.columns,
+            Show::Linearity(_) | Show::Surfaces(_) => return scene.origins("landscape", coordinates(&sources.landscape)),
+            Show::Cost(_) | Show::Training(_) => return scene.origins("training", coordinates(&sources.training)),
+        };
+        let evidence = scene.evidence(columns).unwrap_or_default();
+        evidence.into_iter().map(|(index, _)| Origin { input: "attacks".to_owned(), index }).collect()
     }
 
     /// Draws the figure.
@@ -139,6 +160,7 @@ impl FigureParameters {
             Show::Linearity(show) => show.draw(&scene),
             Show::Surfaces(show) => show.draw(&scene),
             Show::Cost(show) => show.draw(&scene),
+            Show::Training(show) => show.draw(&scene),
             Show::Pair(show) => show.draw(&scene),
             Show::Gallery(show) => show.draw(&scene),
         }
@@ -167,6 +189,12 @@ impl<'a> Scene<'a> {
         self.parameters.rows.holds_any(coordinates) && meets_where_carried(coordinates, &self.parameters.condition)
     }
 
+    /// Those instances of `input` that belong to the figure.
+    fn origins<'p>(&self, input: &str, instances: impl Iterator<Item = &'p Coordinates>) -> Vec<Origin> {
+        let shown = instances.enumerate().filter(|(_, coordinates)| self.belongs(coordinates));
+        shown.map(|(index, _)| Origin { input: input.to_owned(), index }).collect()
+    }
+
     /// The evidence that the figure shows, of any of `columns`.
     fn evidence(&self, columns: &Lines) -> Result<Vec<Placed<'a, Attacked>>, Obstacle> {
         let fits = |coordinates: &Coordinates| self.belongs(coordinates) && columns.holds_any(coordinates);
@@ -188,6 +216,10 @@ impl<'a> Scene<'a> {
     fn of_row(&self, evidence: &[Placed<'a, Attacked>], row: &str) -> Vec<Placed<'a, Attacked>> {
         evidence.iter().filter(|(_, piece)| self.parameters.rows.holds(&piece.coordinates, row)).copied().collect()
     }
+}
+
+fn coordinates<T>(pieces: &[Piece<T>]) -> impl Iterator<Item = &Coordinates> {
+    pieces.iter().map(|piece| &piece.coordinates)
 }
 
 /// The mean over models of the share of images that stand against all of `evidence`.

@@ -81,3 +81,41 @@ fn a_gallery_shows_images_of_every_method() {
     assert!(svg.contains("T-shirt &lt;top&gt; &amp; more") && svg.contains("stands") && svg.contains("difference × 5"));
     assert_eq!(data.lines().count(), 1 + 2 * 3);
 }
+
+/// A curve a method, the mean over its models; all of the probe in the data.
+#[test]
+fn a_probe_is_drawn_along_training() {
+    let run = Run::new();
+    let root = run.root.path();
+    let draw = |value: &str| {
+        let parameters = changed(|report| {
+            let show = json!({ "training": { "value": value } });
+            report["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "show": show }]);
+        });
+        let training = vec![
+            probed_training(root, &[("method", "llr"), ("seed", "0")], &[(0.5, 0.0), (0.25, 0.5), (4.0, 0.25)]),
+            probed_training(root, &[("method", "llr"), ("seed", "1")], &[(1.5, 0.0), (0.75, 0.5), (6.0, 0.25)]),
+            training(root, &[("method", "nominal"), ("seed", "0")], 10),
+        ];
+        let folder = run.with(&parameters, Inputs { attacks: run.attacks(), training, ..Inputs::default() }).unwrap();
+        (text(&folder, "figures/f.svg"), text(&folder, "figures/f.csv"), text(&folder, "tables.json"))
+    };
+    let (svg, data, tables) = draw("gamma");
+    assert!(svg.contains("mean γ(ε, x), nats") && svg.contains("optimiser steps"));
+    assert_eq!(data.lines().count(), 1 + 6, "{data}");
+    assert!(data.contains("llr,\"method=llr, seed=1\",20,75.0000,0.5,25.0000,1.5,6,6,6"), "{data}");
+    assert!(tables.contains("Signs of catastrophic overfitting: llr at step 20"), "{tables}");
+    let (svg, ..) = draw("robust-accuracy");
+    assert!(svg.contains("accuracy under the search, %"));
+}
+
+#[test]
+fn without_a_probe_the_figure_along_training_says_what_is_missing() {
+    let run = Run::new();
+    let parameters = changed(|report| {
+        report["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "show": { "training": {} } }]);
+    });
+    let training = vec![training(run.root.path(), &[("method", "llr"), ("seed", "0")], 70)];
+    let folder = run.with(&parameters, Inputs { attacks: run.attacks(), training, ..Inputs::default() }).unwrap();
+    assert!(!folder.has("figures/f.svg") && text(&folder, "tables.json").contains("give their stage a `probe`"));
+}

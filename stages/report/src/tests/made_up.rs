@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use planish_contract::{Context, Coordinate, Coordinates, Failure, Folder, Fraction, Gathered, Input, NoExecution, SilentHost, Stage};
+use planish_formats::measurement::Summary;
 use planish_formats::{
-    Adversarial, AttackSummary, BrokenBy, DataSetInfo, EvidenceHeader, HistoryRecord, ImageEvidence, MeasurementHeader, NamedTensor,
-    Nearest, Norm, Split, SplitName, Threat, Values, write_data_set, write_evidence, write_measurement,
+    Adversarial, AttackSummary, BrokenBy, DataSetInfo, Event, EventKind, EvidenceHeader, HistoryRecord, ImageEvidence, MeasurementHeader,
+    NamedTensor, Nearest, Norm, Probed, Split, SplitName, Threat, Values, write_data_set, write_evidence, write_measurement,
 };
 
 use crate::{ReportParameters, ReportStage};
@@ -112,6 +113,24 @@ pub(super) fn nearest(distances: &[Option<f64>]) -> Vec<ImageEvidence> {
 pub(super) fn training(root: &Path, labels: &[(&str, &str)], gradients: u64) -> Gathered {
     let directory = folder(root, "training", labels);
     let record = HistoryRecord { step: 10, gradients_per_image: gradients, ..HistoryRecord::new(2) };
+    planish_formats::write_json_lines(&directory.join(planish_formats::HISTORY), [&record]).unwrap();
+    gathered(&directory, labels)
+}
+
+/// A training with a probe: γ and accuracy under the search, in `[0, 1]`, every ten steps; the last probe is a sign of overfitting.
+pub(super) fn probed_training(root: &Path, labels: &[(&str, &str)], probes: &[(f32, f64)]) -> Gathered {
+    let directory = folder(root, "training", labels);
+    let measured = |(index, (gamma, robust_accuracy)): (u64, &(f32, f64))| Probed {
+        step: 10 * index,
+        accuracy: 0.75,
+        loss: 0.5,
+        robust_accuracy: *robust_accuracy,
+        robust_loss: 1.5,
+        gamma: Summary::of(&[*gamma]).unwrap(),
+    };
+    let mut record = HistoryRecord { step: 20, gradients_per_image: 1, ..HistoryRecord::new(1) };
+    record.probes = (0..).zip(probes).map(measured).collect();
+    record.events = vec![Event { step: 20, kind: EventKind::CatastrophicOverfitting, detail: "fell".into() }];
     planish_formats::write_json_lines(&directory.join(planish_formats::HISTORY), [&record]).unwrap();
     gathered(&directory, labels)
 }
