@@ -1,11 +1,13 @@
 //! `planish plan`: what a run would do.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::run::forecast;
+use crate::plan::Plan;
+use crate::run::{Estimate, Forecast, History, Total, forecast, processors};
 use crate::show::{self, PlanView, Screen};
 
 use super::error::CommandError;
@@ -34,6 +36,23 @@ pub(super) fn tell(opened: &Opened, force: &BTreeSet<usize>, json: bool, screen:
     let forecasts = forecast(&opened.plan, &opened.store, &opened.history, force)?;
     opened.say_notices(screen);
     let views = PlanView::all(&opened.plan, &forecasts);
+    let time = time(&opened.plan, &opened.history, &forecasts);
     screen.answer(&if json { show::json("plan", &views) } else { show::plan(&views) });
+    if let Some((left, unknown)) = time.filter(|_| !json) {
+        screen.say(&show::time(left, &unknown.into_iter().collect::<Vec<_>>(), processors()));
+    }
     Ok(Exit::Success)
+}
+
+/// How long the run would take, by what the same stages took before, and the stages of which nothing is known; `None` where nothing would run.
+fn time<'a>(plan: &'a Plan, history: &History, forecasts: &[Forecast]) -> Option<(Duration, BTreeSet<&'a str>)> {
+    let mut estimate = Estimate::new(plan, history, &Total::of_machine(processors()));
+    let mut open = false;
+    for (index, forecast) in forecasts.iter().enumerate() {
+        match forecast {
+            Forecast::Hit { .. } => estimate.over(index, None),
+            _ => open = true,
+        }
+    }
+    open.then(|| estimate.known(Instant::now()))
 }

@@ -33,8 +33,13 @@ pub(super) struct ReportArguments {
 
 pub(super) fn report(arguments: &ReportArguments, hooks: &Hooks<'_>, screen: Screen) -> Result<Exit, CommandError> {
     let opened = arguments.pipeline.open(&[], hooks.kinds)?;
-    let pages = render(&opened, hooks)?;
+    let (pages, failed) = render(&opened, hooks)?;
     opened.say_notices(screen);
+    if failed > 0 && !pages.is_empty() {
+        screen.complain(&format!(
+            "{failed} of the pipeline's instances failed: the page shows what the last run made without them, with gaps"
+        ));
+    }
     if pages.is_empty() {
         let none = slots(&opened, hooks).is_empty();
         let message = if none { "no stage of this pipeline makes a report" } else { "the result that the page shows is not there" };
@@ -83,12 +88,14 @@ struct Stand {
     outputs: Option<BTreeMap<String, Digest>>,
 }
 
-/// Writes a page for each result that has one.
-pub(super) fn render(opened: &Opened, hooks: &Hooks<'_>) -> Result<Vec<Page>, CommandError> {
+/// Writes a page for each result that has one; how many instances failed.
+fn render(opened: &Opened, hooks: &Hooks<'_>) -> Result<(Vec<Page>, usize), CommandError> {
     if slots(opened, hooks).is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), 0));
     }
-    pages(opened, hooks, &stands(opened)?)
+    let stands = with_last_results(opened, stands(opened)?)?;
+    let failed = stands.iter().filter(|stand| stand.standing == Standing::Failed).count();
+    Ok((pages(opened, hooks, &stands)?, failed))
 }
 
 /// How every instance stands.
@@ -104,20 +111,41 @@ fn stands(opened: &Opened) -> Result<Vec<Stand>, CommandError> {
     Ok(opened.plan.instances.iter().zip(opened.forecast()?).map(stand).collect())
 }
 
-/// The same after a run that left nothing undone.
+/// Where instances failed, what depends on them stays open, although a report that goes on without them may have been made: those that are
+/// open stand with the outputs of their last result.
+fn with_last_results(opened: &Opened, mut stands: Vec<Stand>) -> Result<Vec<Stand>, CommandError> {
+    if !stands.iter().any(|stand| stand.standing == Standing::Failed) {
+        return Ok(stands);
+    }
+    for stand in stands.iter_mut().filter(|stand| stand.outputs.is_none() && stand.standing != Standing::Failed) {
+        let entry = stand.key.map(|key| opened.store.peek(&key)).transpose()?.flatten();
+        stand.outputs = entry.map(|entry| entry.outputs);
+    }
+    Ok(stands)
+}
+
+/// The same after a run. What failed in it is a gap in a report that goes on without it.
 pub(super) fn render_after(opened: &Opened, hooks: &Hooks<'_>, result: &RunResult) -> Result<Vec<Page>, CommandError> {
-    pages(opened, hooks, &stands_after(result))
+    pages(opened, hooks, &stands_after(opened, result))
 }
 
 /// What is known of every instance after a run that left nothing undone.
 pub(super) fn provenance_after(opened: &Opened, result: &RunResult) -> Result<Vec<InstanceProvenance>, CommandError> {
-    provenance(opened, &stands_after(result))
+    provenance(opened, &stands_after(opened, result))
 }
 
-fn stands_after(result: &RunResult) -> Vec<Stand> {
-    let stand =
-        |(outcome, key): (&Outcome, &Option<Key>)| Stand { standing: Standing::Fresh, key: *key, outputs: outcome.outputs().cloned() };
-    result.outcomes.iter().zip(&result.keys).map(stand).collect()
+fn stands_after(opened: &Opened, result: &RunResult) -> Vec<Stand> {
+    let stand = |(instance, (outcome, key)): (&Instance, (&Outcome, &Option<Key>))| {
+        let before = opened.history.past(&instance.id).and_then(|past| past.key);
+        let (standing, key) = match outcome {
+            Outcome::Hit { .. } | Outcome::Done { .. } => (Standing::Fresh, *key),
+            Outcome::Failed { .. } => (Standing::Failed, before),
+            Outcome::Blocked { .. } | Outcome::Stopped | Outcome::NotStarted if before.is_some() => (Standing::Stale, before),
+            Outcome::Blocked { .. } | Outcome::Stopped | Outcome::NotStarted => (Standing::Missing, None),
+        };
+        Stand { standing, key, outputs: outcome.outputs().cloned() }
+    };
+    opened.plan.instances.iter().zip(result.outcomes.iter().zip(&result.keys)).map(stand).collect()
 }
 
 /// Makes the pages, and writes those that are not there.
@@ -184,7 +212,7 @@ pub(super) fn names(opened: &Opened, hooks: &Hooks<'_>, forecasts: &[Forecast]) 
 pub(super) fn page(opened: &Opened, hooks: &Hooks<'_>, name: &str) -> Result<Option<String>, CommandError> {
     let slots = slots(opened, hooks);
     let Some(slot) = slots.iter().find(|slot| slot.name == name) else { return Ok(None) };
-    let stands = stands(opened)?;
+    let stands = with_last_results(opened, stands(opened)?)?;
     Ok(draw(opened, slot, &stands, &provenance(opened, &stands)?)?.map(|(_, html)| html))
 }
 
@@ -289,7 +317,7 @@ mod tests {
             environment: &[],
             helpers: &[],
         };
-        assert_eq!(render(&opened, &hooks).unwrap(), []);
+        assert_eq!(render(&opened, &hooks).unwrap(), (Vec::new(), 0));
 
         let options =
             RunOptions { total: Total { cpus: 1, memory: 0, gpus: Vec::new() }, fail_fast: false, force: BTreeSet::new(), memo: true };
@@ -302,7 +330,7 @@ mod tests {
         let path = folder.path().join("report.html");
         assert_eq!(
             render(&opened, &hooks).unwrap(),
-            [Page { path: path.clone(), text: "a table".to_owned(), digest: Digest::of(b"made\na fresh true true") }]
+            (vec![Page { path: path.clone(), text: "a table".to_owned(), digest: Digest::of(b"made\na fresh true true") }], 0)
         );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "made\na fresh true true");
     }

@@ -84,7 +84,7 @@ fn conclude(
     let marks = Adoptions::load(&opened.store).marks(&opened.plan, |index| result.keys.get(index).copied().flatten());
     remarks.push_str(&show::adopted(&opened.plan, &marks));
     let exit = run::exit(result);
-    let pages = if exit == Exit::Success { report::render_after(opened, hooks, result)? } else { Vec::new() };
+    let pages = pages(opened, hooks, result, (exit, screen))?;
     if json {
         screen.complain(&remarks);
         screen.say(show::counts(result).trim_end());
@@ -99,6 +99,22 @@ fn conclude(
         settle(note, opened, result, (&remarks, &pages, shown));
     }
     Ok(exit)
+}
+
+/// The pages of the reports that the run made or found. After a failure its exit code counts, and a page that can't be written is told beside.
+fn pages(
+    opened: &Opened,
+    hooks: &Hooks<'_>,
+    result: &RunResult,
+    (exit, screen): (Exit, Screen),
+) -> Result<Vec<report::Page>, CommandError> {
+    match report::render_after(opened, hooks, result) {
+        Err(error) if exit != Exit::Success => {
+            screen.error(&error);
+            Ok(Vec::new())
+        }
+        pages => pages,
+    }
 }
 
 /// Writes down what the plan reaches. A note of this run holds while that is the latest plan.

@@ -1,6 +1,6 @@
 //! How long a run still takes, from how long its instances took before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::plan::Plan;
@@ -83,13 +83,27 @@ impl<'a> Estimate<'a> {
     /// as long as it is not known of something how long it takes.
     #[must_use]
     pub fn remaining(&self, now: Instant) -> Option<Duration> {
+        self.left(now, None)
+    }
+
+    /// The same with nothing for what is not known, and the stages of which that is so.
+    #[must_use]
+    pub fn known(&self, now: Instant) -> (Duration, BTreeSet<&'a str>) {
+        let waits = |index: usize| !matches!(self.stands.get(index), Some(Stand::Over));
+        let unknown = self.plan.instances.iter().enumerate().filter(|(index, _)| waits(*index) && self.expected(*index).is_none());
+        (self.left(now, Some(0.0)).unwrap_or_default(), unknown.map(|(_, instance)| instance.stage.as_str()).collect())
+    }
+
+    /// Counts `unknown` seconds for what is not known.
+    fn left(&self, now: Instant, unknown: Option<f64>) -> Option<Duration> {
+        let expected = |index: usize| self.expected(index).or(unknown);
         let (mut work, mut longest) = (0.0, 0.0_f64);
         let mut after = vec![0.0_f64; self.stands.len()];
         for (index, instance) in self.plan.instances.iter().enumerate().rev() {
             let left = match self.stands.get(index)? {
                 Stand::Over => 0.0,
-                Stand::Waiting => self.expected(index)?,
-                Stand::Running(since) => (self.expected(index)? - now.saturating_duration_since(*since).as_secs_f64()).max(0.0),
+                Stand::Waiting => expected(index)?,
+                Stand::Running(since) => (expected(index)? - now.saturating_duration_since(*since).as_secs_f64()).max(0.0),
             };
             work += left * self.shares.get(index).copied().unwrap_or(1.0);
             let chain = left + after.get(index).copied().unwrap_or_default();

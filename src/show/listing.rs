@@ -1,5 +1,7 @@
 //! What a run would do (`plan`) and how things stand (`status`), an instance a line.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -159,6 +161,18 @@ pub fn plan(views: &[PlanView<'_>]) -> String {
     format!("{}\n{}\n", table(&rows), sums.join(", "))
 }
 
+/// How long a run would take, and what nothing is known of.
+#[must_use]
+pub fn time(left: Duration, unknown: &[&str], processors: usize) -> String {
+    let unknown = (!unknown.is_empty()).then(|| format!("nothing of {} has run", few(unknown)));
+    let known = format!("about {} on {}", words::rough(left.as_secs_f64()), words::count(processors, "processor"));
+    match (unknown, left.is_zero()) {
+        (None, _) => format!("time: {known}, as long as the same took before"),
+        (Some(unknown), true) => format!("time: not known; {unknown} under this profile"),
+        (Some(unknown), false) => format!("time: {known} and more: {unknown} under this profile"),
+    }
+}
+
 /// How things stand, as text.
 #[must_use]
 pub fn status(views: &[StatusView<'_>]) -> String {
@@ -191,6 +205,14 @@ mod tests {
     fn columns_are_aligned_and_lines_have_no_tail() {
         let row = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
         assert_eq!(table(&[row("hit", "a"), row("depends", "")]), "hit      a\ndepends\n");
+    }
+
+    #[test]
+    fn the_time_says_what_it_rests_on() {
+        let said = |seconds, unknown: &[&str]| time(Duration::from_secs(seconds), unknown, 2);
+        assert_eq!(said(125, &[]), "time: about 2 min on 2 processors, as long as the same took before");
+        assert_eq!(said(0, &["train"]), "time: not known; nothing of train has run under this profile");
+        assert_eq!(said(30, &["a", "b"]), "time: about 30 s on 2 processors and more: nothing of a, b has run under this profile");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use inventory::{InstanceView, OutputView, StoredView, artifacts, instances};
 pub use json::{Schema, VERSION, answer_schema, flat_schema, json, json_answer, json_line, pretty};
 pub use kept::{KeptView, RootView, roots};
 pub use lines::LineObserver;
-pub use listing::{PlanView, StatusView, plan, status};
+pub use listing::{PlanView, StatusView, plan, status, time};
 pub use live::{Known, LatestView, LiveView, PresentView};
 pub use progress::ProgressObserver;
 pub use ran::{InitView, PageView, ReportView, RunView};

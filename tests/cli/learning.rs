@@ -55,6 +55,26 @@ fn one_command_makes_the_table_and_a_second_does_nothing() {
     bench.ok(&smoke(&[])).counts(INSTANCES, 0);
 }
 
+/// A training that diverges costs its own row.
+#[test]
+fn a_failed_training_is_a_gap_on_the_page() {
+    let method = "llr = { objective.llr = { lambda = 4.0, mu = 3.0, steps = 2 } }\ntrades";
+    let wild = method.replace(" }\n", ", \"optimizer.learning_rate\" = 1e30 }\n");
+    let bench = Bench::new(&PIPELINE.replacen(method, &wild, 1));
+    let said = bench.planish(&smoke(&["--keep-going"]));
+    said.complains(1, &["failed: train[method=llr,seed=0]", "report: ./report-smoke.html"]);
+    assert!(said.out.contains("| ADV") && said.out.contains("missing:"), "{}", said.out);
+    let page = bench.read("report-smoke.html");
+    for words in ["<span class=\"state failed\">failed</span>", "instances have no result", "ADV"] {
+        assert!(page.contains(words), "no `{words}` on the page");
+    }
+    std::fs::remove_file(bench.path("report-smoke.html")).unwrap();
+    let again = bench.planish(&["report", "--profile", "smoke"]);
+    again.complains(0, &["1 of the pipeline's instances failed: the page shows what the last run made without them, with gaps"]);
+    let page = bench.read("report-smoke.html");
+    assert!(page.contains("<span class=\"state failed\">failed</span>") && page.contains("instances have no result"));
+}
+
 #[test]
 fn equal_runs_make_equal_bytes_whatever_the_execution() {
     let bench = Bench::new(PIPELINE);
