@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::bench::Bench;
 
 /// Names that the pipeline chooses itself. Only where they are keys of planish's own (an input, a parameter) are they checked.
-const CHOSEN: [&str; 28] = [
+const CHOSEN: [&str; 42] = [
     "data",
     "train",
     "export",
@@ -34,6 +34,20 @@ const CHOSEN: [&str; 28] = [
     "llr-2",
     "steps",
     "time",
+    "questions",
+    "imagenet",
+    "sweep",
+    "sweep-export",
+    "sweep-attack",
+    "sweep-landscape",
+    "chosen",
+    "diverse",
+    "setting",
+    "network",
+    "sweeps",
+    "gap",
+    "ablations",
+    "wrn-40-8",
 ];
 
 /// A key: where it is in its line, and the profile that has to be chosen so that it is read.
@@ -63,9 +77,10 @@ fn words(text: &str) -> Vec<(usize, &str)> {
 /// The line with the insides of strings blanked, and without its comment.
 fn bare(line: &str) -> String {
     let mut inside = false;
+    // As many bytes as before, so that places in the one are places in the other.
     let blank = |c: char| {
         inside ^= c == '"';
-        if inside && c != '"' { '~' } else { c }
+        if inside && c != '"' { "~".repeat(c.len_utf8()) } else { c.to_string() }
     };
     let text: String = line.chars().map(blank).collect();
     text.split('#').next().unwrap_or_default().to_owned()
@@ -91,8 +106,8 @@ fn keys(text: &str) -> Vec<Key> {
         for (index, (start, word)) in words(&bare).into_iter().enumerate() {
             let after = bare[start + word.len()..].trim_start();
             let is_key = after.starts_with('=') || (after.starts_with('.') && !word.starts_with(|c: char| c.is_ascii_digit()));
-            let is_label =
-                (in_matrix && index == 0) || ["names = {", "files = {", "where = {"].iter().any(|table| bare[..start].contains(table));
+            let is_label = (in_matrix && index == 0)
+                || ["names = {", "files = {", "where = {", "values = {"].iter().any(|table| bare[..start].contains(table));
             if is_key && !is_label {
                 add(start, word);
             }
@@ -119,6 +134,8 @@ fn every_misspelt_key_is_refused_with_its_line_and_a_suggestion() {
     let keys = keys(&text);
     assert!(keys.len() > 250, "{}", keys.len());
     let bench = Bench::new("");
+    std::fs::create_dir_all(bench.path("imagenet")).unwrap();
+    bench.write("imagenet/one.png", "an image");
     bench.write("references.toml", include_str!("../../references.toml"));
     for key in keys {
         let wrong = misspell(&key.text);
