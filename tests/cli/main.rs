@@ -11,6 +11,8 @@ mod changes;
 mod commands;
 mod crashes;
 mod failures;
+#[cfg(feature = "ml")]
+mod guide;
 mod helpers;
 mod hostile;
 #[cfg(feature = "ml")]
