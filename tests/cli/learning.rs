@@ -62,7 +62,7 @@ fn a_failed_training_is_a_gap_on_the_page() {
     let wild = method.replace(" }\n", ", \"optimizer.learning_rate\" = 1e30 }\n");
     let bench = Bench::new(&PIPELINE.replacen(method, &wild, 1));
     let said = bench.planish(&smoke(&["--keep-going"]));
-    said.complains(1, &["failed: train[method=llr,seed=0]", "report: ./report-smoke.html"]);
+    said.complains(1, &["failed: train[method=llr,seed=0]", "report: ", "report-smoke.html"]);
     assert!(said.out.contains("| ADV") && said.out.contains("missing:"), "{}", said.out);
     let page = bench.read("report-smoke.html");
     for words in ["<span class=\"state failed\">failed</span>", "instances have no result", "ADV"] {
