@@ -98,9 +98,15 @@ pub(crate) fn now() -> i64 {
     nanoseconds(time.tv_sec, time.tv_nsec)
 }
 
-/// Waits until the clock that stamps files has moved on far enough that what changes from now on gets another stamp.
-pub(crate) fn wait_for_clock() {
-    std::thread::sleep(std::time::Duration::from_millis(15));
+/// Waits until `done`, some hundredths of a second at most: long enough for the clock that stamps files to move on. Kernels with fine
+/// stamps (Linux 6.13) may give one that is later than the coarse clock's time, so no fixed time is enough.
+pub(crate) fn wait_until(done: impl Fn() -> bool) {
+    for _ in 0..12 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
 
 /// The absolute form of `path`; links stay.

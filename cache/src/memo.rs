@@ -105,7 +105,8 @@ impl Memo {
     }
 }
 
-fn settled(stat: &Stat, started: i64) -> bool {
+/// Whether the file in state `stat` last changed so long before `started` that a later change gets another stamp.
+pub(crate) fn settled(stat: &Stat, started: i64) -> bool {
     let latest = stat.changed.max(stat.modified);
     let coarse = stat.changed % 1_000_000 == 0;
     started.saturating_sub(latest) >= if coarse { COARSE_MARGIN } else { MARGIN }
