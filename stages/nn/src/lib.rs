@@ -36,7 +36,7 @@ pub use ball::Ball;
 pub use burn_victim::BurnVictim;
 pub use checkpoint::{Checkpoint, load_checkpoint, save_checkpoint};
 pub use config::NetworkConfig;
-pub use device::{Device, DeviceName, set_threads};
+pub use device::{Device, DeviceName, Which, set_threads};
 pub use forward::{Layout, NORM_EPSILON, Network, Normalisation, Pass};
 pub use network::NetworkSpec;
 pub use networks::AnyNetwork;

@@ -7,7 +7,7 @@ mod extension;
 mod flex;
 mod pool;
 
-use burn::backend::{Dispatch, DispatchDevice};
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 use extension::NetworkOps;
 
@@ -17,7 +17,7 @@ use crate::Activation;
 
 /// Whether the tensor is on the device that has our kernels.
 fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
-    matches!(tensor.device().without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
+    crate::device::is_processor(&tensor.device())
 }
 
 /// Cross-correlation of `x` `[n, h, w, c]` with `weight` `[f, c, k, k]`: `[n, h', w', f]`, with
