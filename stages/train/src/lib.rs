@@ -9,6 +9,7 @@ pub mod augmentation;
 pub mod averaging;
 pub mod batches;
 mod clock;
+pub mod device_check;
 mod diverged;
 mod fit;
 pub mod gradients;
@@ -21,7 +22,7 @@ pub mod objectives;
 mod parameters;
 pub mod probe;
 mod recipe;
-
+pub mod rehearsal;
 pub mod schedule;
 pub mod selection;
 pub mod sgd;
