@@ -48,6 +48,12 @@ static NEEDS: &[NeedHook] = &[
     NeedHook { name: "ONNX Runtime", look: planish_export::onnx_runtime_present },
 ];
 
+/// What `doctor --device` tells.
+#[cfg(feature = "ml")]
+const DEVICES: Option<planish::cli::DevicesHook> = Some(devices::findings);
+#[cfg(not(feature = "ml"))]
+const DEVICES: Option<planish::cli::DevicesHook> = None;
+
 /// What `planish attack` shows.
 #[cfg(feature = "ml")]
 const ATTACK: Option<AttackHook> =
@@ -75,7 +81,16 @@ const MODEL_PROBE: &str = "model-probe";
 pub(crate) fn hooks() -> Hooks<'static> {
     #[cfg(feature = "ml")]
     planish_onnx::probe::answer_to(&["helper", MODEL_PROBE]);
-    Hooks { kinds: &Registry, reports: REPORTS, curves: CURVES, attack: ATTACK, needs: NEEDS, environment: ENVIRONMENT, helpers: HELPERS }
+    Hooks {
+        kinds: &Registry,
+        reports: REPORTS,
+        curves: CURVES,
+        attack: ATTACK,
+        needs: NEEDS,
+        devices: DEVICES,
+        environment: ENVIRONMENT,
+        helpers: HELPERS,
+    }
 }
 
 struct Registry;
@@ -87,6 +102,56 @@ impl Kinds for Registry {
 
     fn names(&self) -> Vec<&'static str> {
         KINDS.iter().map(|kind| kind.name()).collect()
+    }
+}
+
+#[cfg(feature = "ml")]
+mod devices {
+    use planish::show::Finding;
+    use planish_contract::Failure;
+    use planish_train::device_check::{self, Agreement, Comparison, Device, Speed};
+
+    /// What is measured of the devices of that name, each beside the processor.
+    pub(super) fn findings(name: &str) -> Result<Vec<Finding>, Failure> {
+        let devices = device_check::devices(name)?;
+        let mut findings = Vec::new();
+        for (device, model) in &devices {
+            findings.push(Finding::good("device", model.clone()));
+            let failed = |failure: Failure| vec![Finding::bad(model, failure.to_string(), "docs/gpu.md says what a device needs")];
+            findings.extend(one(device).unwrap_or_else(failed));
+        }
+        Ok(findings)
+    }
+
+    fn one(device: &Device) -> Result<Vec<Finding>, Failure> {
+        let mut findings = Vec::new();
+        if device_check::is_processor(device) {
+            findings.extend(device_check::speeds(device, false)?.iter().map(|speed| speed_of(speed, None)));
+            return Ok(findings);
+        }
+        findings.extend(device_check::compare(device)?.iter().map(agreement));
+        let (theirs, ours) = (device_check::speeds(device, false)?, device_check::speeds(&Device::flex(), false)?);
+        findings.extend(theirs.iter().zip(&ours).map(|(speed, processor)| speed_of(speed, Some(processor))));
+        if device_check::is_card(device) {
+            findings.extend(device_check::speeds(device, true)?.iter().map(|speed| speed_of(speed, None)));
+        }
+        Ok(findings)
+    }
+
+    fn agreement(comparison: &Comparison) -> Finding {
+        let Comparison { what, loss, gradients } = comparison;
+        let found = format!("the processor's loss to {loss:.1e}, its weight gradients to {gradients:.1e}");
+        match comparison.agreement() {
+            Agreement::Rounding => Finding::good(what, found),
+            Agreement::FewerDigits => Finding::fair(what, found, "the device computes with fewer digits, as tensor cores do"),
+            Agreement::None => Finding::bad(what, found, "its results can't be trusted: another driver, or device = \"cpu\""),
+        }
+    }
+
+    fn speed_of(speed: &Speed, processor: Option<&Speed>) -> Finding {
+        let rate = speed.images as f64 / speed.seconds;
+        let beside = processor.map_or(String::new(), |processor| format!(", {:.1} times the processor's speed", processor.seconds / speed.seconds));
+        Finding::good(&speed.what, format!("{:.1} ms, {rate:.0} images/s{beside}", 1e3 * speed.seconds))
     }
 }
 

@@ -16,6 +16,9 @@ use super::open::PipelineArguments;
 pub(super) struct DoctorArguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
+    /// Compare a device with the processor and time training steps on it, a minute or so: cpu, cuda, cuda:0, cuda:all, wgpu
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -23,6 +26,9 @@ pub(super) struct DoctorArguments {
 
 pub(super) fn doctor(arguments: &DoctorArguments, hooks: &Hooks<'_>, screen: Screen) -> Exit {
     let mut findings = machine();
+    if let Some(name) = &arguments.device {
+        findings.extend(devices(name, hooks));
+    }
     let root = arguments.pipeline.root();
     findings.extend(disk::findings(&root));
     for need in hooks.needs {
@@ -62,6 +68,16 @@ fn machine() -> Vec<Finding> {
         },
         Finding::good("GPUs", if gpus.is_empty() { "none".to_owned() } else { gpus.join(", ") }),
     ]
+}
+
+/// What the devices of that name compute, and how fast.
+fn devices(name: &str, hooks: &Hooks<'_>) -> Vec<Finding> {
+    let Some(measure) = hooks.devices else {
+        return vec![Finding::bad(name, "this planish was built without machine learning", "build it with its default features")];
+    };
+    measure(name).unwrap_or_else(|failure| {
+        vec![Finding::bad(name, failure.to_string(), failure.hint().unwrap_or("`planish doctor --device cpu` measures the processor"))]
+    })
 }
 
 /// Whether the pipeline reads. That there is none is no fault of the machine.

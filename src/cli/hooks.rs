@@ -7,6 +7,7 @@ use planish_contract::{Failure, Folder};
 use serde_json::Value;
 
 use crate::run::Standing;
+use crate::show::Finding;
 use crate::spec::Kinds;
 
 /// What the stage crates contribute.
@@ -18,6 +19,8 @@ pub struct Hooks<'a> {
     pub reports: &'a [ReportHook],
     /// What the libraries of the stages need of the machine; `doctor` looks at it.
     pub needs: &'a [NeedHook],
+    /// Measures the devices of a name for `doctor --device`; none in a build without machine learning.
+    pub devices: Option<DevicesHook>,
     /// The stage kinds whose results have curves for `TensorBoard`.
     pub curves: &'a [CurvesHook],
     /// What `planish attack` shows; none in a build without machine learning.
@@ -38,6 +41,10 @@ pub struct NeedHook {
     /// the user named.
     pub look: fn(Option<&Path>) -> Result<Option<String>, Failure>,
 }
+
+/// Compares the devices of a name with the processor and times them: what was found of each. The error is that of a name that stands for no
+/// device here.
+pub type DevicesHook = fn(&str) -> Result<Vec<Finding>, Failure>;
 
 /// Shows the result of a stage kind as a page.
 #[derive(Clone, Copy, Debug)]

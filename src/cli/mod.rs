@@ -35,7 +35,7 @@ use crate::exit::{self, Exit};
 use crate::show::Screen;
 
 pub use error::CommandError;
-pub use hooks::{AttackHook, AttackView, CurvesHook, Helper, Hooks, InstanceProvenance, NeedHook, ReportHook};
+pub use hooks::{AttackHook, AttackView, CurvesHook, DevicesHook, Helper, Hooks, InstanceProvenance, NeedHook, ReportHook};
 pub use init::Template;
 
 /// Declarative robustness experiments: one TOML file to the tables of a paper.
