@@ -150,7 +150,8 @@ mod devices {
 
     fn speed_of(speed: &Speed, processor: Option<&Speed>) -> Finding {
         let rate = speed.images as f64 / speed.seconds;
-        let beside = processor.map_or(String::new(), |processor| format!(", {:.1} times the processor's speed", processor.seconds / speed.seconds));
+        let beside =
+            processor.map_or(String::new(), |processor| format!(", {:.1} times the processor's speed", processor.seconds / speed.seconds));
         Finding::good(&speed.what, format!("{:.1} ms, {rate:.0} images/s{beside}", 1e3 * speed.seconds))
     }
 }

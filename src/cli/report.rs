@@ -312,6 +312,7 @@ mod tests {
             kinds,
             reports: &[ReportHook { kind: "command", render: page, text: |_| Ok("a table".to_owned()) }],
             needs: &[],
+            devices: None,
             curves: &[],
             attack: None,
             environment: &[],

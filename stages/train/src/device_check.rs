@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use planish_contract::Failure;
-use planish_nn::networks::AnyNetwork;
 pub use planish_nn::Device;
 pub use planish_nn::device::{is_card, is_processor};
+use planish_nn::networks::AnyNetwork;
 use planish_nn::{DeviceName, device};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

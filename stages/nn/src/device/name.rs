@@ -70,9 +70,7 @@ impl FromStr for DeviceName {
             "cpu" => Some(DeviceName::Cpu),
             _ => of("cuda").map(DeviceName::Cuda).or_else(|| of("wgpu").map(DeviceName::Wgpu)),
         }
-        .ok_or_else(|| {
-            format!("`{text}` is not a device; use \"auto\", \"cpu\", \"cuda:0\" or \"cuda:all\", \"wgpu:0\" or \"wgpu:all\"")
-        })
+        .ok_or_else(|| format!("`{text}` is not a device; use \"auto\", \"cpu\", \"cuda:0\" or \"cuda:all\", \"wgpu:0\" or \"wgpu:all\""))
     }
 }
 
