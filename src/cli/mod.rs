@@ -24,6 +24,7 @@ mod select;
 mod serve;
 mod show;
 mod status;
+mod throughput;
 mod verify;
 mod why;
 
@@ -53,6 +54,7 @@ struct CommandLine {
 enum Command {
     Run(run::RunArguments),
     Plan(plan::PlanArguments),
+    Throughput(throughput::ThroughputArguments),
     Status(status::StatusArguments),
     Why(why::WhyArguments),
     Graph(graph::GraphArguments),
@@ -109,6 +111,7 @@ fn obey(command: &Command, hooks: &Hooks<'_>, screen: Screen) -> Exit {
     let outcome = match command {
         Command::Run(arguments) => run::run(arguments, hooks, screen),
         Command::Plan(arguments) => plan::plan(arguments, hooks, screen),
+        Command::Throughput(arguments) => throughput::throughput(arguments, hooks, screen),
         Command::Status(arguments) => status::status(arguments, hooks, screen),
         Command::Why(arguments) => why::why(arguments, hooks, screen),
         Command::Graph(arguments) => graph::graph(arguments, hooks, screen),

@@ -127,6 +127,11 @@ impl PipelineArguments {
         })
     }
 
+    /// The device, where it is not the processors of this machine.
+    pub(super) fn accelerator(&self) -> Option<&str> {
+        self.device.as_deref().filter(|device| !["auto", "cpu"].contains(device))
+    }
+
     /// ONNX Runtime's library, if one is named.
     pub(super) fn onnxruntime(&self) -> Option<&Path> {
         self.onnxruntime.as_deref()

@@ -62,7 +62,9 @@ pub(super) fn run(arguments: &RunArguments, hooks: &Hooks<'_>, screen: Screen) -
         force.extend(select::matching(&opened.plan, target)?);
     }
     if arguments.dry_run {
-        return plan::tell(&opened, &force, arguments.json, screen);
+        let accelerator = arguments.pipeline.accelerator();
+        let telling = plan::Telling { force: &force, json: arguments.json, kinds: hooks.kinds, accelerator, elsewhere: None };
+        return plan::tell(&opened, &telling, screen);
     }
     let options = RunOptions { fail_fast: arguments.fail_fast, force, memo: !arguments.no_memo, ..options(arguments.cpus) };
     let whole = arguments.targets.is_empty();

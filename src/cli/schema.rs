@@ -25,6 +25,8 @@ enum Subject {
     Pipeline,
     /// The answer of `planish plan --json`.
     Plan,
+    /// The answer of `planish throughput --json`.
+    Throughput,
     /// The answer of `planish status --json`.
     Status,
     /// The answer of `planish why --json`.
@@ -65,6 +67,7 @@ pub(super) fn schema(arguments: &SchemaArguments, hooks: &Hooks<'_>, screen: Scr
     let schema = match arguments.of {
         Subject::Pipeline => spec::schema(hooks.kinds),
         Subject::Plan => show::answer_schema::<Vec<show::PlanView<'_>>>(),
+        Subject::Throughput => show::flat_schema::<crate::run::Throughput>(),
         Subject::Status => show::answer_schema::<Vec<show::StatusView<'_>>>(),
         Subject::Why => show::answer_schema::<Vec<crate::run::Explanation>>(),
         Subject::Show => show::answer_schema::<Vec<show::ResultView>>(),

@@ -34,7 +34,12 @@ impl<'a> Estimate<'a> {
     /// Nothing has begun.
     #[must_use]
     pub fn new(plan: &'a Plan, history: &History, total: &Total) -> Self {
-        let seconds: Vec<_> = plan.instances.iter().map(|i| history.past(&i.id).and_then(|past| past.seconds)).collect();
+        Self::of(plan, plan.instances.iter().map(|i| history.past(&i.id).and_then(|past| past.seconds)).collect(), total)
+    }
+
+    /// Nothing has begun, and each instance takes `seconds`, where that is known.
+    #[must_use]
+    pub fn of(plan: &'a Plan, seconds: Vec<Option<f64>>, total: &Total) -> Self {
         let shares = plan.instances.iter().map(|instance| total.clamp(instance.resources).0.cpus as f64).collect();
         let stands = vec![Stand::Waiting; seconds.len()];
         let mut estimate = Estimate { plan, cpus: total.cpus as f64, shares, seconds: Vec::new(), stages: BTreeMap::new(), stands };

@@ -1,12 +1,10 @@
 //! What a run would do (`plan`) and how things stand (`status`), an instance a line.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::run::{Adoption, Forecast, History, Mark, Reason, Standing};
+use crate::run::{Adoption, Forecast, Guess, History, Mark, Prospect, Reason, Standing};
 
 use super::words;
 
@@ -23,12 +21,29 @@ pub struct PlanView<'a> {
     /// The instances whose results come first.
     depends_on: Vec<&'a str>,
     message: Option<&'a str>,
+    /// How much work it is, in multiply-accumulates, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work: Option<f64>,
+    /// How long it is expected to take, in seconds: 0 for a hit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_seconds: Option<f64>,
 }
 
 impl<'a> PlanView<'a> {
-    /// The views of all instances of a plan.
+    /// The views of all instances of a plan, with how long they will take.
     #[must_use]
-    pub fn all(plan: &'a Plan, forecasts: &'a [Forecast]) -> Vec<Self> {
+    pub fn all(plan: &'a Plan, forecasts: &'a [Forecast], guesses: &[Guess<'_>], prospects: &[Prospect]) -> Vec<Self> {
+        let views = Self::untimed(plan, forecasts).into_iter().zip(guesses).zip(prospects);
+        views
+            .map(|((view, guess), prospect)| PlanView {
+                work: prospect.work.as_ref().map(|work| work.amount),
+                expected_seconds: guess.seconds,
+                ..view
+            })
+            .collect()
+    }
+
+    fn untimed(plan: &'a Plan, forecasts: &'a [Forecast]) -> Vec<Self> {
         plan.instances.iter().zip(forecasts).map(|(instance, forecast)| Self::new(plan, instance, forecast)).collect()
     }
 
@@ -42,6 +57,8 @@ impl<'a> PlanView<'a> {
             reason: None,
             depends_on: Vec::new(),
             message: None,
+            work: None,
+            expected_seconds: None,
         };
         match forecast {
             Forecast::Hit { resolved, .. } => view.key = Some(resolved.key.to_string()),
@@ -97,7 +114,7 @@ impl<'a> StatusView<'a> {
     /// The views of all instances of a plan.
     #[must_use]
     pub fn all(plan: &'a Plan, forecasts: &'a [Forecast], history: &'a History, marks: &'a [Mark]) -> Vec<Self> {
-        let views = PlanView::all(plan, forecasts).into_iter().zip(forecasts).zip(marks);
+        let views = PlanView::untimed(plan, forecasts).into_iter().zip(forecasts).zip(marks);
         views
             .map(|((view, forecast), mark)| {
                 let past = history.past(view.instance);
@@ -161,18 +178,6 @@ pub fn plan(views: &[PlanView<'_>]) -> String {
     format!("{}\n{}\n", table(&rows), sums.join(", "))
 }
 
-/// How long a run would take, and what nothing is known of.
-#[must_use]
-pub fn time(left: Duration, unknown: &[&str], processors: usize) -> String {
-    let unknown = (!unknown.is_empty()).then(|| format!("nothing of {} has run", few(unknown)));
-    let known = format!("about {} on {}", words::rough(left.as_secs_f64()), words::count(processors, "processor"));
-    match (unknown, left.is_zero()) {
-        (None, _) => format!("time: {known}, as long as the same took before"),
-        (Some(unknown), true) => format!("time: not known; {unknown} under this profile"),
-        (Some(unknown), false) => format!("time: {known} and more: {unknown} under this profile"),
-    }
-}
-
 /// How things stand, as text.
 #[must_use]
 pub fn status(views: &[StatusView<'_>]) -> String {
@@ -205,14 +210,6 @@ mod tests {
     fn columns_are_aligned_and_lines_have_no_tail() {
         let row = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
         assert_eq!(table(&[row("hit", "a"), row("depends", "")]), "hit      a\ndepends\n");
-    }
-
-    #[test]
-    fn the_time_says_what_it_rests_on() {
-        let said = |seconds, unknown: &[&str]| time(Duration::from_secs(seconds), unknown, 2);
-        assert_eq!(said(125, &[]), "time: about 2 min on 2 processors, as long as the same took before");
-        assert_eq!(said(0, &["train"]), "time: not known; nothing of train has run under this profile");
-        assert_eq!(said(30, &["a", "b"]), "time: about 30 s on 2 processors and more: nothing of a, b has run under this profile");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod ran;
 mod record;
 mod store;
 mod summary;
+mod time;
 pub(crate) mod words;
 
 use std::io::{IsTerminal, Write};
@@ -30,13 +31,14 @@ pub use inventory::{InstanceView, OutputView, StoredView, artifacts, instances};
 pub use json::{Schema, VERSION, answer_schema, flat_schema, json, json_answer, json_line, pretty};
 pub use kept::{KeptView, RootView, roots};
 pub use lines::LineObserver;
-pub use listing::{PlanView, StatusView, plan, status, time};
+pub use listing::{PlanView, StatusView, plan, status};
 pub use live::{Known, LatestView, LiveView, PresentView};
 pub use progress::ProgressObserver;
 pub use ran::{InitView, PageView, ReportView, RunView};
 pub use record::{AdoptionsView, LogView};
 pub use store::{CollectionView, VerificationView, VerifyBar};
 pub use summary::{Summary, adopted, counts, remarks, settled_counts};
+pub use time::{TimeView, throughput};
 pub(crate) use words::count;
 pub use words::{adoption, size};
 

@@ -27,8 +27,22 @@ pub(super) fn rough(seconds: f64) -> String {
         seconds if seconds < 10.0 => format!("{:.0} s", seconds.ceil()),
         seconds if seconds < 57.5 => format!("{:.0} s", (seconds / 5.0).round() * 5.0),
         seconds if seconds < 3570.0 => format!("{} min", minutes.max(1)),
+        seconds if seconds >= 172_800.0 => format!("{:.0} days", seconds / 86_400.0),
         _ => format!("{} h {:02} min", minutes / 60, minutes % 60 / 10 * 10),
     }
+}
+
+/// A large number in few digits: `12.3 G`, `4.10 P`.
+pub(super) fn metric(number: f64) -> String {
+    let mut value = number;
+    for unit in ["", " k", " M", " G", " T", " P", " E"] {
+        if value < 999.5 {
+            let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+            return format!("{value:.digits$}{unit}");
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.0} Z")
 }
 
 /// An age, roughly: `5 s`, `12 min`, `3 h`, `40 days`.
@@ -127,10 +141,23 @@ mod tests {
 
     #[test]
     fn rough_durations_read_well() {
-        for (seconds, text) in
-            [(0.2, "1 s"), (33.0, "35 s"), (59.0, "1 min"), (700.0, "12 min"), (3599.0, "1 h 00 min"), (5340.0, "1 h 20 min")]
-        {
+        for (seconds, text) in [
+            (0.2, "1 s"),
+            (33.0, "35 s"),
+            (59.0, "1 min"),
+            (700.0, "12 min"),
+            (3599.0, "1 h 00 min"),
+            (5340.0, "1 h 20 min"),
+            (3e6, "35 days"),
+        ] {
             assert_eq!(rough(seconds), text);
+        }
+    }
+
+    #[test]
+    fn large_numbers_read_well() {
+        for (number, text) in [(5.0, "5.00"), (12.34e9, "12.3 G"), (4.1e15, "4.10 P"), (999.7e12, "1.00 P"), (5e25, "50000 Z")] {
+            assert_eq!(metric(number), text);
         }
     }
 

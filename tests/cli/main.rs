@@ -10,6 +10,8 @@ mod bench;
 mod changes;
 mod commands;
 mod crashes;
+#[cfg(feature = "ml")]
+mod estimating;
 mod failures;
 #[cfg(feature = "ml")]
 mod guide;

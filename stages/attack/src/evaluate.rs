@@ -1,7 +1,7 @@
 //! Running attacks, one after the other, on the images that still stand.
 
 use planish_contract::{Failure, Host};
-use planish_formats::{AttackSummary, Split};
+use planish_formats::{AttackSummary, Split, median};
 use planish_nn::Victim;
 
 use crate::attack::{Cost, Goal, Round};
@@ -87,7 +87,7 @@ pub fn evaluate(
 }
 
 /// What an attack costs at most on one image, over all restarts.
-fn cost(named: &Named, classes: usize) -> Cost {
+pub(crate) fn cost(named: &Named, classes: usize) -> Cost {
     named.attack.cost(classes).times(u64::from(named.attack.restarts()))
 }
 
@@ -102,11 +102,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn summary(mut self, named: &Named, (classes, images): (usize, usize)) -> AttackSummary {
+    fn summary(self, named: &Named, (classes, images): (usize, usize)) -> AttackSummary {
         let (goal, most) = (named.attack.goal(), cost(named, classes));
         let share = |count: usize| count as f64 / images.max(1) as f64;
-        self.distances.sort_unstable_by(f64::total_cmp);
-        let median = self.distances.get(self.distances.len().saturating_sub(1) / 2).copied().filter(|d| d.is_finite());
+        let median = median(self.distances).filter(|median| median.is_finite());
         AttackSummary {
             name: named.name.clone(),
             parameters: named.parameters.clone(),

@@ -20,6 +20,7 @@ pub mod loss;
 pub mod masking;
 mod meter;
 pub mod optimizer;
+mod outlook;
 mod parameters;
 mod recall;
 pub mod search;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use planish_contract::{Arity, Context, Failure, Interface, Invalid, Stage};
+use planish_contract::{Arity, Context, Failure, Interface, Invalid, Known, Outlook, Stage, Work};
 use planish_formats::masking::MASKING;
 use planish_formats::{DataSet, OnnxModel, Split, kinds, write_json};
 use planish_nn::{BurnVictim, Victim, load_checkpoint};
@@ -15,7 +15,7 @@ use crate::evaluate::{Outcome, Setting, evaluate, side_by_side};
 use crate::evidence::Writer;
 use crate::judge::{Judge, Scorer};
 use crate::masking::{self, MaskingParameters, Subject};
-use crate::{AttackExecution, AttackParameters};
+use crate::{AttackExecution, AttackParameters, outlook};
 
 /// Attacks an exported ONNX model within a threat model and keeps the evidence, image by image.
 ///
@@ -47,6 +47,15 @@ impl Stage for AttackStage {
 
     fn members(parameters: &AttackParameters) -> Vec<&'static str> {
         parameters.members()
+    }
+
+    fn outlook(parameters: &AttackParameters, inputs: &Known) -> Outlook {
+        outlook::outlook(parameters, inputs)
+    }
+
+    fn trial(_: &AttackParameters, execution: &AttackExecution, inputs: &Known, images: usize) -> Result<Option<Work>, Failure> {
+        let Some(model) = outlook::model(inputs) else { return Ok(None) };
+        model.try_input_gradient(images.min(execution.batch_size.get()), &planish_nn::device::open(&execution.device)?)
     }
 
     fn run(parameters: &AttackParameters, execution: &AttackExecution, context: &Context) -> Result<(), Failure> {
@@ -92,6 +101,7 @@ impl Stage for AttackStage {
         let mut writer = Writer::create(&context.output("evidence"), &images, &attacks)?;
         let outcome = evaluate(&mut judge, victim.as_mut(), (&attacks, &images), &setting, &mut |findings| writer.append(findings))?;
         record_cost(context, &outcome, (images.len(), started));
+        outlook::record(context, &execution.device, &outcome)?;
         writer.finish(parameters, dataset, outcome)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Coordinates, Failure, Folder, Memo, PartKey};
+use crate::{Coordinates, Failure, Folder, Memo, PartKey, Work};
 
 /// One artifact of a gathered input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -165,6 +165,15 @@ impl Context<'_> {
     #[must_use]
     pub fn memo<'a>(&'a self, purpose: &'a str, members: &'a [&'a str]) -> Memo<'a> {
         Memo::new(self.host, purpose, members)
+    }
+
+    /// Records how much the stage computed in this process, so that plans can tell how long the like takes. Nothing is recorded of what is not
+    /// known, or was no work.
+    pub fn record_work(&self, work: Option<&Work>) {
+        let fact = work.filter(|work| work.amount > 0.0).and_then(|work| serde_json::to_value(work).ok());
+        if let Some(fact) = fact {
+            self.host.provenance(Work::FACT, fact);
+        }
     }
 
     /// Returns [`Failure::Stopped`] when the run was asked to stop.

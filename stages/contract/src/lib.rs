@@ -10,6 +10,7 @@ mod failure;
 mod family;
 mod fraction;
 mod memo;
+mod outlook;
 mod stage;
 
 pub use artifact::{Arity, Coordinate, Coordinates, Folder, InputSpec, Interface, Kind, OutputSpec};
@@ -17,6 +18,7 @@ pub use context::{Context, Gathered, Host, Input, Progress, SilentHost};
 pub use failure::Failure;
 pub use fraction::{Fraction, NUMBER_PATTERN, parse_fraction};
 pub use memo::{Memo, MemoryHost, PartKey};
+pub use outlook::{Known, Outlook, Work, family};
 pub use stage::{AnyStage, Invalid, NoExecution, Prepared, Stage};
 
 #[doc(hidden)]

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Failure, Interface};
+use crate::{Context, Failure, Interface, Known, Outlook, Work};
 
 /// A parameter that parses but can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,22 @@ pub trait Stage: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What is known of an instance before it runs; `inputs` is what is known of what is connected to it. For estimates of time alone.
+    fn outlook(parameters: &Self::Parameters, inputs: &Known) -> Outlook {
+        let _ = (parameters, inputs);
+        Outlook::default()
+    }
+
+    /// Does a small piece of the work, on `images` made-up images at most, to be timed; says how much it was. `None` where there is nothing that
+    /// could be tried without the inputs themselves.
+    ///
+    /// # Errors
+    /// What the computation fails with.
+    fn trial(parameters: &Self::Parameters, execution: &Self::Execution, inputs: &Known, images: usize) -> Result<Option<Work>, Failure> {
+        let _ = (parameters, execution, inputs, images);
+        Ok(None)
+    }
+
     /// Does the work.
     ///
     /// # Errors
@@ -110,6 +126,21 @@ pub trait AnyStage: Send + Sync {
     /// The deserialiser's own error.
     fn prepare_execution(&self, execution: &mut dyn erased_serde::Deserializer) -> Result<serde_json::Value, erased_serde::Error>;
 
+    /// What is known of an instance before it runs, see [`Stage::outlook`]; `parameters` are canonical.
+    fn outlook(&self, parameters: &serde_json::Value, inputs: &Known) -> Outlook;
+
+    /// Does a small piece of the work, see [`Stage::trial`]; `parameters` and `execution` are canonical.
+    ///
+    /// # Errors
+    /// What the computation fails with.
+    fn trial(
+        &self,
+        parameters: &serde_json::Value,
+        execution: &serde_json::Value,
+        inputs: &Known,
+        images: usize,
+    ) -> Result<Option<Work>, Failure>;
+
     /// Does the work; `parameters` and `execution` are canonical forms made by the two calls above.
     ///
     /// # Errors
@@ -146,6 +177,20 @@ impl<S: Stage> AnyStage for std::marker::PhantomData<S> {
     fn prepare_execution(&self, execution: &mut dyn erased_serde::Deserializer) -> Result<serde_json::Value, erased_serde::Error> {
         let typed: S::Execution = erased_serde::deserialize(execution)?;
         serde_json::to_value(&typed).map_err(serde::de::Error::custom)
+    }
+
+    fn outlook(&self, parameters: &serde_json::Value, inputs: &Known) -> Outlook {
+        read_canonical(parameters).map_or_else(|_| Outlook::default(), |parameters| S::outlook(&parameters, inputs))
+    }
+
+    fn trial(
+        &self,
+        parameters: &serde_json::Value,
+        execution: &serde_json::Value,
+        inputs: &Known,
+        images: usize,
+    ) -> Result<Option<Work>, Failure> {
+        S::trial(&read_canonical(parameters)?, &read_canonical(execution)?, inputs, images)
     }
 
     fn run(&self, parameters: &serde_json::Value, execution: &serde_json::Value, context: &Context) -> Result<(), Failure> {

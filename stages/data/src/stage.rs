@@ -1,7 +1,7 @@
 //! The stage kind `data`.
 
-use planish_contract::{Context, Failure, Interface, Invalid, Stage};
-use planish_formats::{DataSetInfo, SCHEMA, kinds, write_data_set};
+use planish_contract::{Context, Failure, Interface, Invalid, Known, Outlook, Stage};
+use planish_formats::{DataFacts, DataSetInfo, SCHEMA, SplitName, kinds, write_data_set};
 
 use crate::origin::{Surroundings, obtain};
 use crate::{Execution, Parameters};
@@ -30,6 +30,14 @@ impl Stage for DataStage {
 
     fn members(parameters: &Parameters) -> Vec<&'static str> {
         vec![parameters.dataset.member()]
+    }
+
+    fn outlook(parameters: &Parameters, _: &Known) -> Outlook {
+        let facts = parameters.dataset.facts();
+        let splits =
+            [(SplitName::Train, parameters.train), (SplitName::Validation, parameters.validation), (SplitName::Test, parameters.test)];
+        let facts = DataFacts { shape: facts.shape, classes: facts.classes.len(), splits: splits.into() };
+        Outlook::of(None, &facts)
     }
 
     fn run(parameters: &Parameters, execution: &Execution, context: &Context) -> Result<(), Failure> {

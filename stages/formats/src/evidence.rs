@@ -155,6 +155,16 @@ pub struct ImageEvidence {
     pub queries: u64,
 }
 
+impl ImageEvidence {
+    /// The distance of the nearest adversarial image that any attack found, in the threat model's norm; infinite where none did. An image that was
+    /// broken by an attack that does not minimise the norm has that one's distance, if none is smaller.
+    #[must_use]
+    pub fn smallest_distance(&self) -> f64 {
+        let within = if self.broken_by.is_some() { self.distance } else { f64::INFINITY };
+        self.nearest.as_ref().map_or(within, |nearest| nearest.distance.min(within))
+    }
+}
+
 /// The evidence of one evaluation; the images themselves are read on demand.
 #[derive(Clone, Debug)]
 pub struct Evidence {

@@ -21,6 +21,8 @@ pub mod tensors;
 pub mod threat;
 
 mod atomic;
+mod median;
+mod outlook;
 mod table;
 
 pub use adversarial::{Adversarial, AdversarialWriter};
@@ -34,8 +36,10 @@ pub use json::{read_json, read_json_lines, write_json, write_json_lines};
 pub use mapped::Mapped;
 pub use masking::{MaskingCheck, MaskingReport, Verdict};
 pub use measurement::{Measurement, MeasurementHeader, Summary, write_measurement};
+pub use median::median;
 pub use model_check::{CHECK, ModelCheck};
 pub use onnx_model::{AdversarialParity, Comparison, ModelInfo, OnnxModel, Parity, Variant};
+pub use outlook::DataFacts;
 pub use pixels::Pixels;
 pub use tensors::{NamedTensor, Values, read_tensors, tensor_bytes, tensors_from_bytes, write_tensors};
 pub use threat::{Norm, Threat};

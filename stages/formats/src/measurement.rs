@@ -61,11 +61,10 @@ impl Summary {
         let mut sorted: Vec<f64> = values.iter().copied().map(f64::from).collect();
         sorted.sort_by(f64::total_cmp);
         let count = sorted.len();
-        let middle = f64::midpoint(*sorted.get(count.saturating_sub(1) / 2)?, *sorted.get(count / 2)?);
         let rank = (count * 9).div_ceil(10).max(1) - 1;
         Some(Summary {
             mean: sorted.iter().sum::<f64>() / count as f64,
-            median: middle,
+            median: crate::median(sorted.iter().copied())?,
             percentile_90: *sorted.get(rank)?,
             largest: *sorted.last()?,
         })

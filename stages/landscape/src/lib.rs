@@ -6,6 +6,7 @@
 mod arrays;
 mod curvature;
 mod linearity;
+mod outlook;
 mod parameters;
 mod stage;
 mod surface;

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use planish_contract::{Arity, Context, Failure, Interface, Invalid, Progress, Stage};
-use planish_formats::{DataSet, MeasurementHeader, Split, kinds, write_measurement};
-use planish_nn::{Ball, BurnVictim, Checkpoint, Victim, load_checkpoint};
+use planish_contract::{Arity, Context, Failure, Interface, Invalid, Known, Outlook, Progress, Stage, Work};
+use planish_formats::{DataFacts, DataSet, MeasurementHeader, Split, kinds, write_measurement};
+use planish_nn::{Ball, BurnVictim, Checkpoint, ModelFacts, Victim, load_checkpoint};
 use serde_json::json;
 
 use crate::arrays::Arrays;
 use crate::linearity::Scene;
-use crate::{LandscapeExecution, LandscapeParameters, curvature, linearity, surface};
+use crate::{LandscapeExecution, LandscapeParameters, curvature, linearity, outlook, surface};
 
 /// Measures the loss landscape of a network around images.
 ///
@@ -32,6 +32,18 @@ impl Stage for LandscapeStage {
         parameters.validate()
     }
 
+    fn outlook(parameters: &LandscapeParameters, inputs: &Known) -> Outlook {
+        let known = outlook::model(inputs).zip(DataFacts::of(inputs));
+        let work =
+            known.and_then(|(model, data)| model.work(outlook::passes(parameters, data.images(parameters.split, parameters.images))));
+        Outlook { work, ..Outlook::default() }
+    }
+
+    fn trial(_: &LandscapeParameters, execution: &LandscapeExecution, inputs: &Known, images: usize) -> Result<Option<Work>, Failure> {
+        let Some(model) = outlook::model(inputs) else { return Ok(None) };
+        model.try_input_gradient(images.min(execution.batch_size.get()), &planish_nn::device::open(&execution.device)?)
+    }
+
     fn run(parameters: &LandscapeParameters, execution: &LandscapeExecution, context: &Context) -> Result<(), Failure> {
         planish_nn::set_threads(context.threads);
         let data = DataSet::open(context.input("data")?)?;
@@ -39,6 +51,7 @@ impl Stage for LandscapeStage {
         let device = planish_nn::device::open(&execution.device)?;
         let checkpoint = load_checkpoint(context.input("model")?, &device)?;
         check_fit(&data, &checkpoint)?;
+        let model = ModelFacts::of(&checkpoint.config);
         let started = Instant::now();
         let mut survey = Survey {
             parameters,
@@ -52,6 +65,7 @@ impl Stage for LandscapeStage {
         describe(context, &header);
         let seconds = started.elapsed().as_secs_f64();
         context.host.provenance("landscape", json!({ "seconds": seconds, "images_per_second": images.len() as f64 / seconds.max(1e-9) }));
+        context.record_work(model.work_on(outlook::passes(parameters, images.len()), &device).as_ref());
         write_measurement(&context.output("measurement"), &header, &arrays)
     }
 }

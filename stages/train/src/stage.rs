@@ -1,15 +1,17 @@
 //! The stage kind `train`.
 
-use planish_contract::{Arity, Context, Failure, Interface, Invalid, Stage};
+use planish_contract::{Arity, Context, Failure, Interface, Invalid, Known, Outlook, Stage, Work};
 use planish_formats::{DataSet, DataSetInfo, Split, SplitName, kinds};
-use planish_nn::{Device, Network, NetworkConfig, Parameters as Weights, Statistics, device, save_checkpoint, set_threads};
+use planish_nn::{Device, ModelFacts, Network, NetworkConfig, Parameters as Weights, Statistics, device, save_checkpoint, set_threads};
 
 use crate::clock::Clock;
 use crate::fit::Fit;
+use crate::outlook::{self, Sizes};
 use crate::parameters::{Execution, Parameters};
 use crate::slots::Slots;
 use crate::start::{START, Start};
 use crate::state::State;
+use crate::trial::trial;
 
 /// Trains a classifier on the training split of its input `data`.
 ///
@@ -46,6 +48,14 @@ impl Stage for TrainStage {
         vec![parameters.network.member(), parameters.objective.member()]
     }
 
+    fn outlook(parameters: &Parameters, inputs: &Known) -> Outlook {
+        outlook::outlook(parameters, inputs)
+    }
+
+    fn trial(parameters: &Parameters, execution: &Execution, inputs: &Known, images: usize) -> Result<Option<Work>, Failure> {
+        trial(parameters, execution, inputs, images)
+    }
+
     fn run(parameters: &Parameters, execution: &Execution, context: &Context) -> Result<(), Failure> {
         let threads = set_threads(context.threads);
         let data = DataSet::open(context.input("data")?)?;
@@ -70,6 +80,7 @@ impl Stage for TrainStage {
         };
         let mut state = begin(&mut slots, &device, context, &first);
         let mut clock = Clock::after(&state.progress.times);
+        let done = state.progress.epoch;
         let fit = Fit {
             parameters,
             network: &network,
@@ -85,6 +96,9 @@ impl Stage for TrainStage {
         context.host.provenance("threads", threads.into());
         context.host.provenance("throughput", clock.facts());
         context.host.provenance("epochs", state.progress.times.facts());
+        let sizes = Sizes { train: train.len(), validation: validation.len() };
+        let passes = outlook::passes_after(parameters, sizes, done);
+        context.record_work(ModelFacts::of(&config).work_on(passes, &device).as_ref());
         write_outputs(context, &config, &state)
     }
 }
