@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod command;
 pub mod exit;
+mod file_name;
 pub mod fingerprint;
 pub mod key;
 pub mod plan;

@@ -161,12 +161,12 @@ mod page {
     use planish::cli::{AttackView, InstanceProvenance};
     use planish_contract::{Failure, Folder};
     use planish_report::evaluation::Evaluation;
-    use planish_report::page::{self, Instance};
+    use planish_report::page::{self, Gathers, Instance};
 
     /// The report page, with the engine's provenance in the report's terms.
-    pub(super) fn render(folder: &Folder, instances: &[InstanceProvenance]) -> Result<String, Failure> {
+    pub(super) fn render(folder: &Folder, instances: &[InstanceProvenance], gathers: &Gathers) -> Result<String, Failure> {
         let instances: Vec<Instance> = instances.iter().map(instance).collect();
-        page::render(folder, &instances)
+        page::render(folder, &instances, gathers)
     }
 
     /// The tables as Markdown.

@@ -52,7 +52,7 @@ fn measure(root: &Path, gathered: &[Gathered], data: &Folder) -> Outcome<()> {
     ReportStage::run(&parameters()?, &NoExecution {}, &context)?;
     let stage = begun.elapsed();
     let begun = Instant::now();
-    let html = page::render(&Folder::open(&outputs.join("tables"))?, &[])?;
+    let html = page::render(&Folder::open(&outputs.join("tables"))?, &[], &page::Gathers::new())?;
     std::fs::write(root.join("report.html"), &html)?;
     let rendered = begun.elapsed();
     let details = std::fs::metadata(outputs.join("tables/details.json"))?.len();

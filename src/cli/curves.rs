@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::exit::Exit;
+use crate::file_name::file_name;
 use crate::run::{Provenance, open_artifact, seconds_since_1970};
 use crate::show::{self, Screen};
 
 use super::error::CommandError;
 use super::hooks::Hooks;
 use super::open::Opened;
-use super::report::file_name;
 use super::{select, show as command};
 
 /// Writes the curves of every instance that `text` names to `folder`.

@@ -53,7 +53,8 @@ pub(super) fn gc(arguments: &GcArguments, screen: Screen) -> Result<Exit, Comman
     if !arguments.dry_run {
         remove_runs(&runs).and_then(|()| notes.remove()).map_err(|(path, source)| CommandError::Io { path, source })?;
     }
-    let view = CollectionView::new(&collected, &options).runs(&runs).notes(&notes);
+    let there = store.keys()?.into_iter().collect();
+    let view = CollectionView::new(&collected, &options, &there).runs(&runs).notes(&notes);
     screen.answer(&if arguments.json { show::json_answer("gc", &view) } else { view.text() });
     if let Some(most) = arguments.max_size.filter(|_| !collected.within_budget) {
         screen.complain(&view.over_budget(most));

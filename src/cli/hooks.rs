@@ -46,13 +46,17 @@ pub struct NeedHook {
 /// device here.
 pub type DevicesHook = fn(&str) -> Result<Vec<Finding>, Failure>;
 
+/// Makes a page from the stage's default output, what is known of all instances, and which of them the stage gathers: input → positions, in the
+/// stage's order.
+pub type PageRenderer = fn(&Folder, &[InstanceProvenance], &BTreeMap<String, Vec<usize>>) -> Result<String, Failure>;
+
 /// Shows the result of a stage kind as a page.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportHook {
     /// The stage kind.
     pub kind: &'static str,
-    /// The page, self-contained HTML, from the stage's default output and what is known of all instances.
-    pub render: fn(&Folder, &[InstanceProvenance]) -> Result<String, Failure>,
+    /// The page, self-contained HTML.
+    pub render: PageRenderer,
     /// The same result as text, printed at the end of a run.
     pub text: fn(&Folder) -> Result<String, Failure>,
 }

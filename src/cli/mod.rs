@@ -36,7 +36,7 @@ use crate::exit::{self, Exit};
 use crate::show::Screen;
 
 pub use error::CommandError;
-pub use hooks::{AttackHook, AttackView, CurvesHook, DevicesHook, Helper, Hooks, InstanceProvenance, NeedHook, ReportHook};
+pub use hooks::{AttackHook, AttackView, CurvesHook, DevicesHook, Helper, Hooks, InstanceProvenance, NeedHook, PageRenderer, ReportHook};
 pub use init::Template;
 
 /// Declarative robustness experiments: one TOML file to the tables of a paper.

@@ -65,7 +65,8 @@ pub(super) fn pin(arguments: &PinArguments, hooks: &Hooks<'_>, screen: Screen) -
 
 /// What keeps results from being collected now.
 fn kept(store: &Store) -> Result<KeptView, CommandError> {
-    Ok(KeptView { kept: store.roots()?.iter().map(RootView::new).collect() })
+    let there = store.keys()?.into_iter().collect();
+    Ok(KeptView { kept: store.roots()?.iter().map(|root| RootView::new(root, &there)).collect() })
 }
 
 /// A bad name is a mistake on the command line.

@@ -77,7 +77,7 @@ impl Store<'_> {
             problem: None,
             run: record.as_ref().map(LatestView::new),
             instances: known.instances(),
-            pages: report::names(&opened, self.hooks, &forecasts),
+            pages: report::names(&opened, self.hooks, &forecasts)?,
         })
     }
 }

@@ -11,6 +11,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
+use crate::file_name::file_name;
+
 use super::live::Live;
 use super::machine;
 use super::reason::Reason;
@@ -191,7 +193,7 @@ impl<'a> Recorder<'a> {
     /// The log of an instance in this run.
     #[must_use]
     pub(super) fn log(&self, instance: &str) -> PathBuf {
-        self.folder.join(log_name(instance))
+        self.folder.join(format!("{}.log", file_name(instance)))
     }
 
     /// `path` as it is written in records: relative to the store.
@@ -264,31 +266,4 @@ pub(super) fn read(store: &Store, path: &Path) -> Option<Vec<u8>> {
 /// Makes a folder of the engine's own inside the store.
 pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
     std::fs::create_dir_all(path).map_err(|source| StoreError::new(Action::Create, path, source))
-}
-
-/// The name of an instance's log: the instance, if it can be a file name.
-fn log_name(instance: &str) -> String {
-    const LIMIT: usize = 120;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+=,[]@".contains(c);
-    if instance.len() <= LIMIT && instance.chars().all(plain) {
-        return format!("{instance}.log");
-    }
-    let readable: String = instance.chars().map(|c| if plain(c) { c } else { '_' }).take(LIMIT).collect();
-    let hash = blake3::hash(instance.as_bytes()).to_hex();
-    format!("{readable}~{}.log", hash.get(..8).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn logs_of_different_instances_have_different_names() {
-        assert_eq!(log_name("train[method=llr,seed=0]"), "train[method=llr,seed=0].log");
-        let (a, b) = (log_name("a[eps=8/255]"), log_name("a[eps=8_255]"));
-        assert!(a.starts_with("a[eps=8_255]~"), "{a}");
-        assert_ne!(a, b);
-        assert!(log_name(&"x".repeat(500)).len() < 140);
-        assert!(!log_name("../../etc").contains('/'));
-    }
 }

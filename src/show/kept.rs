@@ -1,6 +1,8 @@
 //! What keeps results from being collected: `pin`, `unpin`, and a part of `gc`.
 
-use planish_cache::Root;
+use std::collections::BTreeSet;
+
+use planish_cache::{Key, Root};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,7 +16,7 @@ pub struct RootView {
     kind: &'static str,
     /// The pipeline file and profile, or the name of the pin.
     pub(super) name: String,
-    /// How many results it keeps.
+    /// How many results it keeps, of those that are there: a plan names the keys of work that failed or never ended as well.
     pub(super) results: usize,
     /// Whether its list of results can't be read: `gc` refuses to work then.
     damaged: bool,
@@ -28,11 +30,12 @@ pub struct KeptView {
 }
 
 impl RootView {
-    /// The view of a root.
+    /// The view of a root; `there` are the keys that have a result.
     #[must_use]
-    pub fn new(root: &Root) -> Self {
+    pub fn new(root: &Root, there: &BTreeSet<Key>) -> Self {
         let kind = if root.pinned { "pin" } else { "plan" };
-        RootView { kind, name: root.title.clone(), results: root.keys.len(), damaged: root.damaged }
+        let results = root.keys.values().filter(|key| there.contains(key)).count();
+        RootView { kind, name: root.title.clone(), results, damaged: root.damaged }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What became of the store: `gc`, `verify`.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use planish_cache::{CollectOptions, Collected, Fault, Finding, Garbage, Removed, Repair, Verified, VerifyProgress};
+use planish_cache::{CollectOptions, Collected, Fault, Finding, Garbage, Key, Removed, Repair, Verified, VerifyProgress};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -91,9 +92,9 @@ fn seconds(time: SystemTime) -> u64 {
 }
 
 impl CollectionView {
-    /// The view of what a collection with these options did.
+    /// The view of what a collection with these options did; `there` are the keys that have a result.
     #[must_use]
-    pub fn new(collected: &Collected, options: &CollectOptions) -> Self {
+    pub fn new(collected: &Collected, options: &CollectOptions, there: &BTreeSet<Key>) -> Self {
         CollectionView {
             dry_run: options.dry_run,
             removed: collected.removed.iter().map(RemovedView::new).collect(),
@@ -103,7 +104,7 @@ impl CollectionView {
             results_unreached: collected.unreached,
             results_in_use: collected.in_use,
             within_budget: collected.within_budget,
-            kept: collected.roots.iter().map(RootView::new).collect(),
+            kept: collected.roots.iter().map(|root| RootView::new(root, there)).collect(),
         }
     }
 

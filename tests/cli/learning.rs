@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::bench::{Bench, signal, wait_until};
 use crate::schemas::agrees;
+use crate::serving::Served;
 
 const PIPELINE: &str = include_str!("../../pipeline.toml");
 /// data, 4 trainings, 4 exports, 4 × (3 + 2 + 1) attacks, 4 landscapes, tables.
@@ -73,6 +74,10 @@ fn a_failed_training_is_a_gap_on_the_page() {
     again.complains(0, &["1 of the pipeline's instances failed: the page shows what the last run made without them, with gaps"]);
     let page = bench.read("report-smoke.html");
     assert!(page.contains("<span class=\"state failed\">failed</span>") && page.contains("instances have no result"));
+    // The server has the same page.
+    let served = Served::with(&bench, &["--profile", "smoke"]);
+    assert_eq!(served.state()["pages"], serde_json::json!(["report-smoke.html"]));
+    assert_eq!(served.get("/page/report-smoke.html"), page);
 }
 
 #[test]

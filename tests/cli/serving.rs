@@ -11,14 +11,19 @@ use crate::schemas::current;
 use crate::validator::refusal;
 
 /// A server, ended with the test.
-struct Served {
+pub(crate) struct Served {
     process: Child,
     address: String,
 }
 
 impl Served {
     fn of(bench: &Bench) -> Self {
-        let mut process = bench.start(&["serve", "--listen", "127.0.0.1:0"]);
+        Served::with(bench, &[])
+    }
+
+    /// With further arguments.
+    pub(crate) fn with(bench: &Bench, more: &[&str]) -> Self {
+        let mut process = bench.start(&[&["serve", "--listen", "127.0.0.1:0"], more].concat());
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/')).unwrap_or_default().to_owned();
@@ -31,13 +36,13 @@ impl Served {
         stream
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let mut text = String::new();
         self.send(path).read_to_string(&mut text).unwrap();
         text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
     }
 
-    fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         serde_json::from_str(&self.get("/state.json")).unwrap()
     }
 }

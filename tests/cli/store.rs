@@ -101,6 +101,16 @@ fn pinned_results_stay() {
     assert_eq!(removed(&answer(&bench, &["gc", "--json"])).len(), 2);
 }
 
+/// What failed has no result that could be kept.
+#[test]
+fn failed_work_is_not_listed_as_kept() {
+    let bench = Bench::new(&(shell("good", "echo 1 > {outputs.out}/x", "") + &shell("bad", "exit 3", "")));
+    assert_eq!(bench.planish(&["run"]).code, 1);
+    let list = bench.ok(&["pin"]).out;
+    assert_eq!(list, "plan  pipeline.toml  1 result\n");
+    assert_eq!(answer(&bench, &["gc", "--json"])["kept"][0]["results"], 1);
+}
+
 #[test]
 fn gc_by_size_says_when_that_is_not_enough() {
     let bench = Bench::new(&pipeline("first"));

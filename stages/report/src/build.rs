@@ -1,17 +1,17 @@
 //! From gathered evidence to a table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use planish_contract::{Coordinates, Failure};
-use planish_formats::Threat;
+use planish_formats::{Threat, median};
 
 use crate::gather::{Attacked, Sources};
-use crate::lines::{meets, meets_where_carried};
+use crate::lines::{hidden_axis, meets, meets_where_carried};
 use crate::models::{self, Filling, Placed, mean_scores};
 use crate::parameters::TableParameters;
 use crate::quantity::Quantity;
 use crate::references::{Reference, References};
-use crate::statistics::{Scores, half_width, mean_and_spread, median};
+use crate::statistics::{Scores, half_width, mean_and_spread};
 use crate::table::{Cell, Column, Origin, Role, Row, Table};
 use crate::{best, marks};
 
@@ -55,20 +55,9 @@ impl Builder<'_> {
 
     /// Every axis on which the evidence differs is shown or averaged over.
     fn hidden_axis(&self) -> Option<String> {
-        let mut labels: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (axis, coordinate) in self.shown.iter().flat_map(|(_, piece)| &piece.coordinates) {
-            labels.entry(axis).or_default().insert(&coordinate.label);
-        }
         let (rows, columns) = (self.parameters.rows.axes(), self.parameters.columns.axes());
         let known = |axis: &str| rows.contains(axis) || columns.contains(axis) || self.parameters.over.iter().any(|over| over == axis);
-        let (axis, found) = labels.into_iter().find(|(axis, found)| found.len() > 1 && !known(axis))?;
-        let found: Vec<&str> = found.into_iter().collect();
-        Some(format!(
-            "the evidence differs on axis `{axis}` ({}), which the table neither shows nor averages over: add `{axis}` to `over`, or show a \
-             part: where = {{ {axis} = [\"{}\"] }}",
-            found.join(", "),
-            found.first().unwrap_or(&"")
-        ))
+        hidden_axis("table", self.shown.iter().map(|(_, piece)| &piece.coordinates), known)
     }
 
     /// Results under different threat models or on different data sets never share a table.
@@ -178,14 +167,13 @@ impl Builder<'_> {
                 let counted: Vec<&str> = table.columns.iter().filter(|c| c.is_accuracy_under_attack()).map(|c| c.label.as_str()).collect();
                 let of_column = |coordinates: &Coordinates| counted.iter().any(|label| self.parameters.columns.holds(coordinates, label));
                 let pieces: Vec<_> = of_row().filter(|(_, piece)| of_column(&piece.coordinates)).collect();
-                // With groups, one attack may stand in several columns.
-                let complete = if self.parameters.columns.axis.is_some() { counted.len() } else { 0 };
-                models::attacked(&pieces, Quantity::Accuracy, complete, &axes)
+                let complete = models::Complete { columns: &self.parameters.columns, labels: &counted };
+                models::attacked(&pieces, Quantity::Accuracy, Some(complete), &axes)
             }
             (_, quantity) => {
                 let pieces: Vec<_> =
                     of_row().filter(|(_, piece)| self.parameters.columns.holds(&piece.coordinates, &column.label)).collect();
-                models::attacked(&pieces, quantity, 0, &axes)
+                models::attacked(&pieces, quantity, None, &axes)
             }
         };
         ("attacks", filling)

@@ -7,6 +7,8 @@ use planish_contract::{Context, Coordinates, Failure, Folder, Gathered};
 use planish_formats::evidence::ADVERSARIAL;
 use planish_formats::{Adversarial, DataSet, Event, Evidence, HistoryRecord, MaskingReport, Measurement, Probed, Split, SplitName};
 
+use crate::table::Origin;
+
 /// What there is of an instance's result.
 #[derive(Debug)]
 pub(crate) enum Content<T> {
@@ -30,11 +32,6 @@ impl<T> Piece<T> {
             Content::There(content) => Some(content),
             _ => None,
         }
-    }
-
-    /// A copy of the label on `axis`.
-    pub(crate) fn label(&self, axis: &str) -> Option<&str> {
-        self.coordinates.get(axis).map(|c| c.label.as_str())
     }
 }
 
@@ -91,6 +88,16 @@ impl Sources {
             landscape: pieces(context, "landscape", Measurement::open)?,
             data: context.optional_input("data")?.map(DataSet::open).transpose()?,
         })
+    }
+
+    /// Where an instance stands.
+    pub(crate) fn coordinates(&self, origin: &Origin) -> Option<&Coordinates> {
+        match origin.input.as_str() {
+            "attacks" => self.attacks.get(origin.index).map(|piece| &piece.coordinates),
+            "training" => self.training.get(origin.index).map(|piece| &piece.coordinates),
+            "landscape" => self.landscape.get(origin.index).map(|piece| &piece.coordinates),
+            _ => None,
+        }
     }
 
     /// The images of `split` by id, if data is connected.

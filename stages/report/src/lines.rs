@@ -21,6 +21,27 @@ pub(crate) fn meets_where_carried(coordinates: &Coordinates, condition: &Conditi
     condition.iter().all(|(axis, labels)| coordinates.get(axis).is_none_or(|c| labels.contains(&c.label)))
 }
 
+/// Why a table or figure (`what`) can't be made of instances at these coordinates: they differ on an axis that is not `known`, neither shown nor
+/// declared to be averaged over.
+pub(crate) fn hidden_axis<'a>(
+    what: &str,
+    instances: impl Iterator<Item = &'a Coordinates>,
+    known: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let mut labels: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (axis, coordinate) in instances.flatten() {
+        labels.entry(axis).or_default().insert(&coordinate.label);
+    }
+    let (axis, found) = labels.into_iter().find(|(axis, found)| found.len() > 1 && !known(axis))?;
+    let found: Vec<&str> = found.into_iter().collect();
+    Some(format!(
+        "the evidence differs on axis `{axis}` ({}), which the {what} neither shows nor averages over: add `{axis}` to `over`, or show a \
+         part: where = {{ {axis} = [\"{}\"] }}",
+        found.join(", "),
+        found.first().unwrap_or(&"")
+    ))
+}
+
 /// The rows or columns of a table: either the variants of `axis`, or `groups`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

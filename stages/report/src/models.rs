@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use planish_contract::Coordinates;
+use planish_formats::median;
 
 use crate::gather::{Attacked, Content, Piece};
+use crate::lines::Lines;
 use crate::quantity::Quantity;
-use crate::statistics::{Scores, median};
+use crate::statistics::Scores;
 
 /// A gathered instance with its position in its input.
 pub(crate) type Placed<'a, T> = (usize, &'a Piece<T>);
@@ -53,14 +55,39 @@ pub(crate) fn gaps<T>(pieces: &[Placed<'_, T>]) -> Vec<String> {
     gaps
 }
 
-/// The cell of a column of attacks: of each model the worst case over the attacks of the column, image by image. `complete` is how
-/// many attacks a model must have been under.
-pub(crate) fn attacked(pieces: &[Placed<'_, Attacked>], quantity: Quantity, complete: usize, attack_axes: &BTreeSet<&str>) -> Filling {
+/// What a model must have been under for its worst case to count.
+#[derive(Clone, Copy)]
+pub(crate) struct Complete<'a> {
+    /// The columns that count.
+    pub(crate) columns: &'a Lines,
+    /// Their labels; a model needs an attack of each.
+    pub(crate) labels: &'a [&'a str],
+}
+
+impl<'a> Complete<'a> {
+    /// The labels of which a model lacks every attack.
+    fn lacking(self, of_model: &[Placed<'_, Attacked>]) -> Vec<&'a str> {
+        let there = |label: &str| of_model.iter().any(|(_, piece)| self.columns.holds(&piece.coordinates, label));
+        self.labels.iter().copied().filter(|label| !there(label)).collect()
+    }
+}
+
+/// The cell of a column of attacks: of each model the worst case over the attacks of the column, image by image. A model that lacks an attack
+/// that `complete` asks for is a gap.
+pub(crate) fn attacked(
+    pieces: &[Placed<'_, Attacked>],
+    quantity: Quantity,
+    complete: Option<Complete<'_>>,
+    attack_axes: &BTreeSet<&str>,
+) -> Filling {
     let mut filling = Filling { gaps: gaps(pieces), indices: pieces.iter().map(|(index, _)| *index).collect(), ..Filling::default() };
+    let mut lacking: BTreeSet<String> = BTreeSet::new();
     for of_model in by_model(pieces, attack_axes).into_values() {
+        let lacks = complete.map(|complete| complete.lacking(&of_model)).unwrap_or_default();
+        lacking.extend(lacks.iter().map(|label| (*label).to_owned()));
         let there: Vec<&Attacked> = of_model.iter().filter_map(|(_, piece)| piece.get()).collect();
         // The worst case over a part of the attacks would flatter the model.
-        if there.len() < complete.max(of_model.len()) {
+        if !lacks.is_empty() || there.len() < of_model.len() {
             continue;
         }
         let scores = merged(&there, quantity);
@@ -71,6 +98,10 @@ pub(crate) fn attacked(pieces: &[Placed<'_, Attacked>], quantity: Quantity, comp
             }
             None => filling.gaps.push(unmeasured(quantity).to_owned()),
         }
+    }
+    if !lacking.is_empty() {
+        let labels: Vec<String> = lacking.into_iter().collect();
+        filling.gaps.push(format!("missing: not every model was under {}; one that was not does not count", labels.join(" and ")));
     }
     filling
 }
@@ -113,10 +144,7 @@ pub(crate) fn merged(attacks: &[&Attacked], quantity: Quantity) -> Scores {
                     Some(targeted) => (f64::max, if targeted.reached { 1.0 } else { 0.0 }),
                 },
                 Quantity::MedianDistance if image.clean_prediction != image.label => continue,
-                Quantity::MedianDistance => {
-                    let distance = image.nearest.as_ref().map(|nearest| nearest.distance).filter(|distance| distance.is_finite());
-                    (f64::min, distance.unwrap_or(f64::INFINITY))
-                }
+                Quantity::MedianDistance => (f64::min, image.smallest_distance()),
                 _ => (f64::min, if image.robust { 1.0 } else { 0.0 }),
             };
             let entry = seen.entry(image.id).or_insert((0, score));

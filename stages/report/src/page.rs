@@ -3,6 +3,7 @@
 mod layout;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use minijinja::{AutoEscape, Environment, context};
 use planish_contract::{Failure, Folder};
@@ -12,7 +13,7 @@ use crate::details::{DETAILS, Details, Gathered};
 use crate::figures::file_stem;
 use crate::markdown::signed;
 use crate::statistics::wilson;
-use crate::table::{Cell, Column, Figure, Origin, Table, Tables, letter};
+use crate::table::{Cell, Column, Figure, Origin, SCHEMA, Table, Tables, letter};
 
 use layout::Layout;
 
@@ -75,6 +76,8 @@ struct PageCell {
 struct PageFigure<'a> {
     figure: &'a Figure,
     svg: String,
+    /// The width that the picture was drawn at, in pixels: narrow screens show most of it.
+    width: u32,
 }
 
 /// What the script of the page shows of a cell.
@@ -96,17 +99,26 @@ struct Script<'a> {
     places: BTreeMap<&'a str, Vec<Option<usize>>>,
 }
 
-/// The stage kinds that each input gathers.
-const KINDS: [(&str, &str); 3] = [("attacks", "attack"), ("training", "train"), ("landscape", "landscape")];
+/// Input → for each instance that the pipeline gathers there, in order, its position in the list of instances.
+pub type Gathers = BTreeMap<String, Vec<usize>>;
 
-/// The page, from the tables artifact in `folder` and the provenance of all instances.
+impl Instance {
+    /// Whether it stands at these labels; it may stand on further axes.
+    fn stands_at(&self, labels: &BTreeMap<String, String>) -> bool {
+        let inside = self.id.split_once('[').map_or("", |(_, rest)| rest.strip_suffix(']').unwrap_or(rest));
+        let own: BTreeMap<&str, &str> = inside.split(',').filter_map(|part| part.split_once('=')).collect();
+        labels.iter().all(|(axis, label)| own.get(axis.as_str()) == Some(&label.as_str()))
+    }
+}
+
+/// The page, from the tables artifact in `folder`, the provenance of all instances, and which of them the report gathers.
 ///
 /// # Errors
 /// [`Failure::Input`] when the artifact is not one that this version wrote.
-pub fn render(folder: &Folder, instances: &[Instance]) -> Result<String, Failure> {
-    let tables: Tables = planish_formats::read_json(folder.file("tables.json")?)?;
+pub fn render(folder: &Folder, instances: &[Instance], gathers: &Gathers) -> Result<String, Failure> {
+    let tables = read_tables(folder.file("tables.json")?)?;
     let details: Details = planish_formats::read_json(folder.file(DETAILS)?)?;
-    let places = places(&details, instances);
+    let places = places(&details, instances, gathers);
     let view = View { tables: &tables, instances, places: &places };
     let figures = tables.figures.iter().map(|figure| page_figure(folder, figure)).collect::<Result<Vec<_>, _>>()?;
     let layout = Layout::new(&tables, view.tables(), figures, &|origin| view.instance(origin).map(|instance| instance.id.as_str()));
@@ -127,36 +139,45 @@ pub fn render(folder: &Folder, instances: &[Instance]) -> Result<String, Failure
     template.render(values).map_err(fail)
 }
 
-/// For each gathered instance the position of its provenance: the instance of its stage kind with the same labels.
-fn places<'a>(details: &'a Details, instances: &[Instance]) -> BTreeMap<&'a str, Vec<Option<usize>>> {
-    let sorted = |mut labels: Vec<String>| {
-        labels.sort_unstable();
-        labels.join(",")
-    };
-    let mut known: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    for (index, instance) in instances.iter().enumerate() {
-        let inside = instance.id.split_once('[').map_or("", |(_, rest)| rest.strip_suffix(']').unwrap_or(rest));
-        let labels = inside.split(',').map(str::to_owned).collect();
-        known.entry((&instance.kind, sorted(labels))).or_insert(index);
+/// The tables, if they are of the version that this code writes.
+fn read_tables(path: &Path) -> Result<Tables, Failure> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: u32,
     }
-    let place = |kind: &str, gathered: &Gathered| {
-        let labels = gathered.labels.iter().map(|(axis, label)| format!("{axis}={label}")).collect();
-        known.get(&(kind, sorted(labels))).copied()
-    };
+    // The version first: what another one holds may not read as this one.
+    let Version { schema } = planish_formats::read_json(path)?;
+    if schema == SCHEMA {
+        return planish_formats::read_json(path);
+    }
+    Err(Failure::input_hint(
+        format!("{}: tables of version {schema}, but this planish shows version {SCHEMA}", path.display()),
+        "`planish run` makes the report's tables again",
+    ))
+}
+
+/// For each gathered instance the position of its provenance. Where the tables were made of other instances than the pipeline gathers now, by number
+/// or labels, nothing is known.
+fn places<'a>(details: &'a Details, instances: &[Instance], gathers: &Gathers) -> BTreeMap<&'a str, Vec<Option<usize>>> {
     let of_input = |(input, list): (&'a String, &Vec<Gathered>)| {
-        let kind = KINDS.iter().find(|(name, _)| name == input).map_or("", |(_, kind)| kind);
-        (input.as_str(), list.iter().map(|gathered| place(kind, gathered)).collect())
+        let now = gathers.get(input).filter(|now| now.len() == list.len());
+        let place = |(index, gathered): (usize, &Gathered)| {
+            let place = *now?.get(index)?;
+            instances.get(place).filter(|instance| instance.stands_at(&gathered.labels)).map(|_| place)
+        };
+        (input.as_str(), list.iter().enumerate().map(place).collect())
     };
     details.inputs.iter().map(of_input).collect()
 }
 
 fn page_figure<'a>(folder: &Folder, figure: &'a Figure) -> Result<PageFigure<'a>, Failure> {
     if figure.problem.is_some() {
-        return Ok(PageFigure { figure, svg: String::new() });
+        return Ok(PageFigure { figure, svg: String::new(), width: 0 });
     }
     let path = folder.file(&format!("figures/{}.svg", file_stem(&figure.name)))?;
     let svg = std::fs::read_to_string(path).map_err(|e| Failure::io(path, e))?;
-    Ok(PageFigure { figure, svg })
+    let width = svg.split_once("width=\"").and_then(|(_, rest)| rest.split_once('"')).and_then(|(width, _)| width.parse().ok());
+    Ok(PageFigure { figure, svg, width: width.unwrap_or_default() })
 }
 
 /// The artifact beside its provenance.

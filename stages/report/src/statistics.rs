@@ -13,14 +13,6 @@ pub(crate) fn mean_and_spread(values: &[f64]) -> Option<(f64, Option<f64>)> {
     Some((mean, spread))
 }
 
-/// The median; nothing for no values.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let mut sorted: Vec<f64> = values.into_iter().collect();
-    sorted.sort_by(f64::total_cmp);
-    let (low, high) = (*sorted.get(sorted.len().saturating_sub(1) / 2)?, *sorted.get(sorted.len() / 2)?);
-    Some(f64::midpoint(low, high))
-}
-
 /// The largest half-width, in percent, of a 95 % interval for a share of `images` images
 /// (normal approximation at one half).
 pub(crate) fn half_width(images: usize) -> f64 {
@@ -101,7 +93,6 @@ mod tests {
         assert_eq!(mean_and_spread(&[]), None);
         assert_eq!(mean_and_spread(&[3.0]), Some((3.0, None)));
         assert_eq!(mean_and_spread(&[1.0, 3.0]), Some((2.0, Some(2.0_f64.sqrt()))));
-        assert_eq!((median([]), median([3.0, 1.0]), median([9.0, 1.0, 2.0])), (None, Some(2.0), Some(2.0)));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Point {
     pub(super) y: f64,
     pub(super) x_interval: Option<(f64, f64)>,
     pub(super) y_interval: Option<(f64, f64)>,
+    /// What is written beside it; nothing where it is empty.
+    pub(super) label: String,
 }
 
 /// A method's points.
@@ -203,6 +205,11 @@ fn draw_series(area: &Area<'_>, plane: &mut Plane<'_, '_>, series: &Series, inde
     let places: Vec<(f64, f64)> = series.points.iter().map(|point| (point.x, point.y)).collect();
     if series.joined {
         plane.draw_series(LineSeries::new(places.iter().copied(), colour.stroke_width(2)))?;
+    }
+    for point in series.points.iter().filter(|point| !point.label.is_empty()) {
+        let (x, y) = plane.backend_coord(&(point.x, point.y));
+        let style = style(13, HPos::Left, VPos::Bottom).color(&colour);
+        area.draw(&Text::new(shortened(&point.label, 14), (x + 7, y - 5), style))?;
     }
     if series.marked {
         places.iter().try_for_each(|place| mark(area, plane.backend_coord(place), index))?;

@@ -31,7 +31,7 @@ pub use training::{Along, Training};
 pub(crate) use png::{data_address, sprite};
 
 use crate::gather::{Attacked, Piece, Sources};
-use crate::lines::{Condition, Lines, meets_where_carried};
+use crate::lines::{Condition, Lines, hidden_axis, meets_where_carried};
 use crate::models::{Placed, attacked};
 use crate::quantity::Quantity;
 use crate::statistics::wilson;
@@ -50,6 +50,9 @@ pub struct FigureParameters {
     /// Which of the gathered instances are shown: axis → labels. Axes that an instance does not have don't count.
     #[serde(default, rename = "where")]
     pub condition: Condition,
+    /// Axes that are averaged over, such as `seed`; pictures of single images are those of the first model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<String>,
     /// What is shown of them.
     pub show: Show,
 }
@@ -134,6 +137,23 @@ impl FigureParameters {
         columns.map_or(Ok(()), |columns| columns.validate(&["show", "columns"]))
     }
 
+    /// Every axis on which what is shown differs is shown or averaged over, as in tables.
+    fn hidden_axis(&self, sources: &Sources) -> Option<String> {
+        let (columns, along) = match &self.show {
+            Show::TradeOff(show) => (Some(&show.columns), show.along.as_deref()),
+            Show::Strength(show) => (Some(&show.columns), None),
+            Show::Radius(show) => (Some(&show.columns), None),
+            Show::Pair(show) => (Some(&show.columns), None),
+            Show::Gallery(show) => (Some(&show.columns), None),
+            Show::Linearity(_) | Show::Surfaces(_) | Show::Cost(_) | Show::Training(_) => (None, None),
+        };
+        let (rows, columns) = (self.rows.axes(), columns.map(Lines::axes).unwrap_or_default());
+        let known =
+            |axis: &str| rows.contains(axis) || columns.contains(axis) || along == Some(axis) || self.over.iter().any(|over| over == axis);
+        let shown = self.origins(sources);
+        hidden_axis("figure", shown.iter().filter_map(|origin| sources.coordinates(origin)), known)
+    }
+
     /// The instances behind it.
     pub(crate) fn origins(&self, sources: &Sources) -> Vec<Origin> {
         let scene = Scene { parameters: self, sources };
@@ -153,6 +173,9 @@ impl FigureParameters {
     /// Draws the figure.
     pub(crate) fn draw(&self, sources: &Sources) -> Result<Drawn, Obstacle> {
         let scene = Scene { parameters: self, sources };
+        if let Some(problem) = self.hidden_axis(sources) {
+            return Err(Obstacle::Nothing(problem));
+        }
         match &self.show {
             Show::TradeOff(show) => show.draw(&scene),
             Show::Strength(show) => show.draw(&scene),
@@ -224,7 +247,7 @@ fn coordinates<T>(pieces: &[Piece<T>]) -> impl Iterator<Item = &Coordinates> {
 
 /// The mean over models of the share of images that stand against all of `evidence`.
 fn accuracy(evidence: &[Placed<'_, Attacked>], columns: &Lines) -> Option<Share> {
-    share(&attacked(evidence, Quantity::Accuracy, 0, &columns.axes()))
+    share(&attacked(evidence, Quantity::Accuracy, None, &columns.axes()))
 }
 
 /// The mean over models of the accuracy on clean images.

@@ -57,7 +57,7 @@ impl Radius {
         }
         let clean = nominal(evidence, &self.columns).map(|share| (0.0, share));
         let attacked = radii.into_iter().filter_map(|(bits, pieces)| {
-            let filling = attacked(&pieces, Quantity::Accuracy, 0, &self.columns.axes());
+            let filling = attacked(&pieces, Quantity::Accuracy, None, &self.columns.axes());
             Some((f64::from_bits(bits), share(&filling)?))
         });
         clean.into_iter().chain(attacked).collect()

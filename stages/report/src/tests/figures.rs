@@ -26,6 +26,37 @@ fn figures(run: &Run, show: &serde_json::Value, name: &str) -> (String, String) 
     (text(&folder, &format!("figures/{name}.svg")), text(&folder, &format!("figures/{name}.csv")))
 }
 
+/// What tables refuse, figures refuse: a mean over instances that differ where nobody said so.
+#[test]
+fn an_axis_that_a_figure_neither_shows_nor_averages_over_is_refused() {
+    let run = Run::new();
+    let root = run.root.path();
+    let columns = json!({ "axis": "attack", "order": ["weak", "strong"] });
+    let shows = [
+        json!({ "strength": { "columns": columns } }),
+        json!({ "trade-off": { "columns": columns } }),
+        json!({ "pair": { "columns": columns } }),
+        json!({ "linearity": {} }),
+        json!({ "cost": {} }),
+    ];
+    for show in shows {
+        let drawn = |over: &[&str]| {
+            let parameters = changed(|value| {
+                value["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "over": over, "show": show }]);
+            });
+            let seeds = ["0", "1"].map(|seed| [("method", "llr"), ("seed", seed)]);
+            let training = seeds.iter().map(|labels| training(root, labels, 70)).collect();
+            let landscape = seeds.iter().map(|labels| landscape(root, labels, &[0.5, 0.25])).collect();
+            let folder = run.with(&parameters, Inputs { attacks: run.attacks(), training, landscape, data: None }).unwrap();
+            (folder.has("figures/f.svg"), text(&folder, "tables.json"))
+        };
+        let (there, tables) = drawn(&[]);
+        let words = "differs on axis `seed` (0, 1), which the figure neither shows nor averages over: add `seed` to `over`";
+        assert!(!there && tables.contains(words), "{show}: {tables}");
+        assert!(drawn(&["seed"]).0, "{show}");
+    }
+}
+
 #[test]
 fn nominal_against_robust_accuracy() {
     let (svg, data) = figures(&Run::new(), &json!({ "trade-off": { "columns": { "axis": "attack" } } }), "f");
@@ -90,7 +121,7 @@ fn a_probe_is_drawn_along_training() {
     let draw = |value: &str| {
         let parameters = changed(|report| {
             let show = json!({ "training": { "value": value } });
-            report["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "show": show }]);
+            report["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "over": ["seed"], "show": show }]);
         });
         let training = vec![
             probed_training(root, &[("method", "llr"), ("seed", "0")], &[(0.5, 0.0), (0.25, 0.5), (4.0, 0.25)]),

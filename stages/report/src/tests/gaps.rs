@@ -45,7 +45,7 @@ fn adversarial_images_that_cannot_be_read_cost_pictures_only() {
     std::fs::write(damaged, "{").unwrap();
     let parameters = changed(|value| {
         let show = json!({ "gallery": { "columns": { "axis": "attack", "order": ["weak"] } } });
-        value["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "show": show }]);
+        value["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "over": ["seed"], "show": show }]);
     });
     let folder = run.with(&parameters, inputs).unwrap();
     assert!(text(&folder, "tables.md").contains("| LLR(S) ") && !folder.has("figures/f.svg"));

@@ -101,11 +101,12 @@ pub(super) fn evidence_of(root: &Path, labels: &[(&str, &str)], clean: f64, imag
     gathered(&directory, labels)
 }
 
-/// Entries of a minimal-norm attack: the distance of each image's nearest adversarial image, if it has one.
+/// Entries of a minimal-norm attack within 0.1: the distance of each image's nearest adversarial image, if it has one.
 pub(super) fn nearest(distances: &[Option<f64>]) -> Vec<ImageEvidence> {
-    let entry = |(id, distance): (u32, &Option<f64>)| ImageEvidence {
-        nearest: distance.map(|distance| Nearest { distance, attack: "deepfool".into() }),
-        ..image(id, distance.is_none())
+    let entry = |(id, distance): (u32, &Option<f64>)| {
+        let within = distance.filter(|distance| *distance <= 0.1);
+        let nearest = distance.map(|distance| Nearest { distance, attack: "deepfool".into() });
+        ImageEvidence { nearest, distance: within.unwrap_or_default(), ..image(id, within.is_none()) }
     };
     (0..).zip(distances).map(entry).collect()
 }

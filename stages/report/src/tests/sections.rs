@@ -12,7 +12,7 @@ fn sectioned(change: impl FnOnce(&mut serde_json::Value)) -> ReportParameters {
         value["tables"]["other"] = value["tables"]["main"].clone();
         value["tables"]["other"]["title"] = json!("Other");
         let show = json!({ "strength": { "columns": { "axis": "attack" } } });
-        value["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "show": show }]);
+        value["figures"] = json!([{ "name": "f", "title": "F", "rows": { "axis": "method" }, "over": ["seed"], "show": show }]);
         let text = "Why *this*?\n\nBecause <b>.";
         value["sections"] = json!([{ "name": "why", "title": "Why?", "text": text, "tables": ["main"], "figures": ["f"] }]);
         change(value);
@@ -30,6 +30,8 @@ fn a_section_holds_its_table_and_figure_and_names_what_is_behind_them() {
         .collect();
     assert!(places.is_sorted(), "{markdown}");
 
+    // llr, seed 0: weak and strong; the others are not on the page.
+    let gathers = page::Gathers::from([("attacks".to_owned(), vec![0, 1, 9, 9, 9, 9])]);
     let instance = |attack: &str| page::Instance {
         id: format!("attack[attack={attack},method=llr,seed=0]"),
         kind: "attack".into(),
@@ -41,7 +43,7 @@ fn a_section_holds_its_table_and_figure_and_names_what_is_behind_them() {
         log: String::new(),
         arguments: String::new(),
     };
-    let html = page::render(&folder, &[instance("weak"), instance("strong")]).unwrap();
+    let html = page::render(&folder, &[instance("weak"), instance("strong")], &gathers).unwrap();
     let part = &html[html.find("<section id=\"section-why\"").unwrap()..];
     let part = &part[..part.find("</section>").unwrap()];
     for words in [

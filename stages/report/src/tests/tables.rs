@@ -140,6 +140,54 @@ fn medians_of_distances_count_images_that_were_right() {
     }
 }
 
+/// Of several attacks each image's smallest distance counts, then the median; what an attack without a smallest perturbation broke has its distance.
+#[test]
+fn the_median_over_attacks_is_of_the_smallest_distances() {
+    let run = Run::new();
+    let at = |attack: &str, images: &[planish_formats::ImageEvidence]| {
+        evidence_of(run.root.path(), &[("method", "llr"), ("attack", attack)], 1.0, images, linf(0.1))
+    };
+    let attacks = || {
+        vec![
+            at("fab", &nearest(&[Some(0.3), Some(0.1), None])),
+            at("deepfool", &nearest(&[Some(0.2), Some(0.4), Some(0.5)])),
+            // Breaks image 2 alone, at 0.05.
+            at("pgd", &[image(0, true), image(1, true), image(2, false)]),
+        ]
+    };
+    let csv = |names: &[&str]| {
+        let parameters = changed(|value| {
+            value["tables"]["main"]["columns"] = json!({ "groups": [{ "label": "all", "where": { "attack": names } }] });
+            value["tables"]["main"]["value"] = json!("median-distance");
+            value["tables"]["main"]["references"] = json!([]);
+        });
+        text(&run.with(&parameters, Inputs { attacks: attacks(), ..Inputs::default() }).unwrap(), "tables.csv")
+    };
+    let two = csv(&["fab", "deepfool"]);
+    assert!(two.contains("main,llr,all,median-distance,") && two.contains(",3,0.2000,"), "{two}");
+    let three = csv(&["fab", "deepfool", "pgd"]);
+    assert!(three.contains(",3,0.1000,"), "{three}");
+}
+
+/// With groups too, a model that lacks an attack does not count in the worst case, and is marked.
+#[test]
+fn a_worst_case_over_groups_needs_every_attack() {
+    let run = Run::new();
+    let mut attacks = run.attacks();
+    // llr with seed 1 was never under the strong attack.
+    attacks.remove(3);
+    let parameters = changed(|value| {
+        let group = |label: &str| json!({ "label": label, "where": { "attack": [label] } });
+        value["tables"]["main"]["columns"] = json!({ "groups": [group("weak"), group("strong")] });
+        value["tables"]["main"]["references"] = json!([]);
+    });
+    let folder = run.with(&parameters, Inputs { attacks, ..Inputs::default() }).unwrap();
+    let csv = text(&folder, "tables.csv");
+    assert!(csv.contains("main,llr,worst-case,accuracy,%,linf 0.1,4,50.0000,,1,"), "{csv}");
+    assert!(csv.contains("main,llr,weak,accuracy,%,linf 0.1,4,87.5000,17.6777,2,"), "{csv}");
+    assert!(text(&folder, "tables.md").contains("missing: not every model was under strong; one that was not does not count"));
+}
+
 #[test]
 fn the_median_of_gamma_is_a_column() {
     let run = Run::new();
