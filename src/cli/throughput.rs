@@ -85,25 +85,21 @@ fn cheapest<'a>(instances: &'a [Instance], prospects: &'a [Prospect]) -> BTreeMa
     found
 }
 
-/// Trials of growing size, until one takes long enough or as many do together: the work and the seconds of the largest.
+/// Trials of growing size, at least three, for some seconds: the work and the seconds of the quickest, since others may have been held up by
+/// other programs.
 fn timed(stage: &dyn AnyStage, instance: &Instance, prospect: &Prospect) -> Result<Option<(Work, f64)>, Failure> {
     const ENOUGH: f64 = 2.0;
     const MOST: usize = 1024;
-    let trial = |images| -> Result<Option<(Work, f64)>, Failure> {
+    let (mut images, mut spent, mut made) = (1, 0.0, 0);
+    let mut quickest: Option<(Work, f64)> = None;
+    while spent < ENOUGH || made < 3 {
         let since = Instant::now();
-        let work = stage.trial(&instance.parameters, &instance.execution, &prospect.known, images)?;
-        Ok(work.map(|work| (work, since.elapsed().as_secs_f64())))
-    };
-    // The first passes start threads and fill caches.
-    let Some((mut sum, _)) = trial(1)? else { return Ok(None) };
-    let (mut images, mut largest, mut spent) = (1, 0.0, 0.0);
-    while spent < ENOUGH {
-        let Some((work, seconds)) = trial(images)? else { return Ok(None) };
-        if work.amount > largest {
-            (largest, sum.amount, spent) = (work.amount, 0.0, 0.0);
+        let Some(work) = stage.trial(&instance.parameters, &instance.execution, &prospect.known, images)? else { return Ok(None) };
+        let seconds = since.elapsed().as_secs_f64().max(1e-9);
+        (spent, made, images) = (spent + seconds, made + 1, (2 * images).min(MOST));
+        if quickest.as_ref().is_none_or(|(best, took)| work.amount / seconds > best.amount / took) {
+            quickest = Some((work, seconds));
         }
-        (sum.amount, spent) = (sum.amount + work.amount, spent + seconds);
-        images = (2 * images).min(MOST);
     }
-    Ok(Some((sum, spent)))
+    Ok(quickest)
 }

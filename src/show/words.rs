@@ -27,6 +27,7 @@ pub(super) fn rough(seconds: f64) -> String {
         seconds if seconds < 10.0 => format!("{:.0} s", seconds.ceil()),
         seconds if seconds < 57.5 => format!("{:.0} s", (seconds / 5.0).round() * 5.0),
         seconds if seconds < 3570.0 => format!("{} min", minutes.max(1)),
+        seconds if seconds >= 2.0 * 365.25 * 86_400.0 => format!("{:.0} years", seconds / 86_400.0 / 365.25),
         seconds if seconds >= 172_800.0 => format!("{:.0} days", seconds / 86_400.0),
         _ => format!("{} h {:02} min", minutes / 60, minutes % 60 / 10 * 10),
     }
@@ -149,6 +150,7 @@ mod tests {
             (3599.0, "1 h 00 min"),
             (5340.0, "1 h 20 min"),
             (3e6, "35 days"),
+            (3e9, "95 years"),
         ] {
             assert_eq!(rough(seconds), text);
         }
