@@ -195,7 +195,7 @@ mod tests {
         assert!(difference(&[1.0], &[1.0, 2.0]).is_nan());
     }
 
-    #[cfg(feature = "gpu")]
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
     #[test]
     fn every_device_here_agrees_with_the_processor() {
         for name in ["wgpu:all", "cuda:all"] {
