@@ -32,6 +32,22 @@ fn doctor_says_what_the_machine_can_do() {
     assert_eq!(said.code, 1, "{}", said.out);
 }
 
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+#[test]
+fn doctor_refuses_devices_that_are_not_here() {
+    let bench = Bench::new(&shell("a", "true", ""));
+    let refused = |device: &str, words: &[&str]| {
+        let said = bench.planish(&["doctor", "--device", device]);
+        assert_eq!(said.code, 1, "{}", said.out);
+        for word in words.iter().chain(&["FAIL", device]) {
+            assert!(said.out.contains(word), "no `{word}` in\n{}", said.out);
+        }
+    };
+    refused("cuda", &["built without it", "feature `cuda`", "docs/gpu.md"]);
+    refused("wgpu:all", &["feature `wgpu`"]);
+    refused("gpu", &["is not a device", "cuda:all"]);
+}
+
 #[test]
 fn list_shows_what_the_targets_alone_stand_for() {
     let matrix = "[stages.a.matrix.word]\none = { environment.WORD = \"1\" }\ntwo = { environment.WORD = \"2\" }";

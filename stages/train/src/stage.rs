@@ -92,7 +92,7 @@ impl Stage for TrainStage {
             checkpoint_interval: execution.checkpoint_interval.get(),
         };
         fit.run(&mut state, &mut slots, &mut clock)?;
-        context.host.provenance("device", describe(&device).into());
+        context.host.provenance("device", device::describe(&device).into());
         context.host.provenance("threads", threads.into());
         context.host.provenance("throughput", clock.facts());
         context.host.provenance("epochs", state.progress.times.facts());
@@ -131,11 +131,11 @@ fn configuration(parameters: &Parameters, info: &DataSetInfo) -> NetworkConfig {
 fn identity(parameters: &Parameters, info: &DataSetInfo, (device, start): (&Device, Option<&Start>)) -> Result<String, Failure> {
     let text = serde_json::to_string(&(parameters, info)).map_err(|e| Failure::internal(e.to_string()))?;
     let start = start.map_or_else(String::new, |start| format!("\n{}", start.digest));
-    Ok(format!("{text}\n{}{start}", describe(device)))
+    Ok(format!("{text}\n{}{start}", name_of(device)))
 }
 
-/// Which device it is, for people.
-fn describe(device: &Device) -> String {
+/// Which kind of device it is, and which of its kind.
+fn name_of(device: &Device) -> String {
     let text = format!("{device:?}");
     text.trim_start_matches("Device<").trim_end_matches('>').to_owned()
 }

@@ -36,10 +36,10 @@ pub fn open_all(name: &DeviceName) -> Result<Vec<Device>, Failure> {
     Ok(devices)
 }
 
-/// The device in words, as a log tells it: what it computes with and, where it says so, what it is.
+/// The device for people: `cpu`, or what a graphics card calls itself.
 #[must_use]
 pub fn describe(device: &Device) -> String {
-    model(device).unwrap_or_else(|| "the processor".to_owned())
+    model(device).unwrap_or_else(|| "cpu".to_owned())
 }
 
 /// What a device that is not the processor calls itself.
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn the_processor_is_always_there() {
         assert_eq!(open_all(&DeviceName::Cpu).unwrap(), [Device::flex()]);
-        assert_eq!(describe(&open(&DeviceName::Cpu).unwrap()), "the processor");
+        assert_eq!(describe(&open(&DeviceName::Cpu).unwrap()), "cpu");
         open(&DeviceName::Auto).unwrap();
     }
 
