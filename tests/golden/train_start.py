@@ -5,7 +5,7 @@
 writes train_start.json beside this file: for a WRN-10-1 of the usual code (TRADES, MART, RobustBench: names `block1.layer.0.bn1`,
 a block `sub_block1` that no forward pass reads) and for a pre-activation ResNet-18 of the usual code (Rice et al., AWP), each
 wrapped in DataParallel, the names and shapes of its state dict, and the logits of four images. Weights and images are not stored: both
-sides make them from `uniform` below, under the names in the state dict.
+sides make them from `uniform` of nn_network.py, under the names in the state dict.
 """
 
 import json
@@ -16,21 +16,10 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from nn_network import uniform
+
 CHANNELS, SIDE, CLASSES, IMAGES = 1, 8, 3, 4
 MEAN, STD = 0.45, 0.25  # of the second network; the first one takes images in [0, 1]
-
-
-def uniform(name, count):
-    """Numbers in [-1, 1) on a grid of 2^-23: SplitMix64 of (FNV-1a of the name) + index."""
-    seed = 0xCBF29CE484222325
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x100000001B3) % 2**64
-    z = np.uint64(seed) + np.arange(count, dtype=np.uint64)
-    z = z * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(40)).astype(np.float64) / 2**23 - 1
 
 
 class BasicBlock(nn.Module):

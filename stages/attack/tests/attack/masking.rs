@@ -3,7 +3,7 @@
 use planish_attack::judge::Scorer;
 use planish_attack::masking::{MaskingParameters, Subject, check};
 use planish_contract::{Failure, MemoryHost, SilentHost};
-use planish_formats::{MaskingReport, Norm, Split, Verdict};
+use planish_formats::{MaskingReport, Norm, Split, Threat, Verdict};
 use planish_nn::{GradientPass, LogitLoss, Stream, Victim};
 
 use crate::linear::Linear;
@@ -102,21 +102,18 @@ impl Victim for Masked {
     }
 }
 
+/// These images within that threat, with nothing known of the model.
+fn subject(images: &Split, threat: Threat) -> Subject<'_> {
+    Subject { images, threat, seed: 1, host: &SilentHost, identity: None, graph: None, no_gradients: None }
+}
+
 fn report_of(mask: Mask) -> MaskingReport {
     let model = Linear::new(4, 8);
     let images = model.images(40, 9);
     // What the blind model is right on.
     let images = if mask == Mask::Blind { Split { labels: vec![0; 40], ..images } } else { images };
     let masked = || Masked { inner: model.clone(), mask, noise: Stream::new(1, "noise", &[]) };
-    let subject = Subject {
-        images: &images,
-        threat: within(Norm::Linf, 0.05),
-        seed: 1,
-        host: &SilentHost,
-        identity: None,
-        graph: None,
-        no_gradients: None,
-    };
+    let subject = subject(&images, within(Norm::Linf, 0.05));
     check(&MaskingParameters::default(), &subject, &mut masked(), &mut masked()).unwrap()
 }
 
@@ -143,28 +140,12 @@ fn honest_models_pass() {
     let model = Linear::new(4, 8);
     let images = model.images(40, 9);
     for (norm, eps) in [(Norm::Linf, 0.05), (Norm::L2, 0.2)] {
-        let subject = Subject {
-            images: &images,
-            threat: within(norm, eps),
-            seed: 1,
-            host: &SilentHost,
-            identity: None,
-            graph: None,
-            no_gradients: None,
-        };
+        let subject = subject(&images, within(norm, eps));
         let report = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model.clone()).unwrap();
         assert!(report.is_clean() && report.checks.iter().all(|check| check.verdict == Verdict::Passed), "{norm}: {report:#?}");
     }
     let images = Golden::read().images();
-    let subject = Subject {
-        images: &images,
-        threat: within(Norm::Linf, EPS),
-        seed: 1,
-        host: &SilentHost,
-        identity: None,
-        graph: None,
-        no_gradients: None,
-    };
+    let subject = subject(&images, within(Norm::Linf, EPS));
     let report = check(&MaskingParameters::default(), &subject, &mut Own(victim(64)), &mut victim(64)).unwrap();
     assert!(report.is_clean(), "{report:#?}");
 }
@@ -173,15 +154,7 @@ fn honest_models_pass() {
 fn too_few_images_decide_nothing() {
     let model = Linear::new(4, 8);
     let images = model.images(3, 9);
-    let subject = Subject {
-        images: &images,
-        threat: within(Norm::Linf, 0.05),
-        seed: 1,
-        host: &SilentHost,
-        identity: None,
-        graph: None,
-        no_gradients: None,
-    };
+    let subject = subject(&images, within(Norm::Linf, 0.05));
     let report = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model.clone()).unwrap();
     assert!(report.images == 3 && report.checks.iter().all(|check| check.verdict == Verdict::Undecided));
 }
@@ -192,8 +165,7 @@ fn a_report_is_remembered() {
     let images = model.images(40, 9);
     let host = MemoryHost::default();
     let identity = Some(vec![b"model".to_vec()]);
-    let subject =
-        Subject { images: &images, threat: within(Norm::Linf, 0.05), seed: 1, host: &host, identity, graph: None, no_gradients: None };
+    let subject = Subject { host: &host, identity, ..subject(&images, within(Norm::Linf, 0.05)) };
     let first = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model).unwrap();
     let spent = std::mem::take(&mut model.gradients);
     let second = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model).unwrap();
@@ -209,15 +181,7 @@ fn no_correct_image_decides_nothing() {
     let mut model = Linear::new(4, 8);
     let images = model.images(8, 9);
     let wrong = Split { labels: images.labels.iter().map(|label| (label + 1) % 4).collect(), ..images };
-    let subject = Subject {
-        images: &wrong,
-        threat: within(Norm::Linf, 0.05),
-        seed: 1,
-        host: &SilentHost,
-        identity: None,
-        graph: None,
-        no_gradients: None,
-    };
+    let subject = subject(&wrong, within(Norm::Linf, 0.05));
     let report = check(&MaskingParameters::default(), &subject, &mut model.clone(), &mut model).unwrap();
     assert!(report.images == 0 && report.checks.iter().all(|check| check.verdict == Verdict::Undecided), "{report:#?}");
 }

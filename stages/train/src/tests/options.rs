@@ -11,7 +11,7 @@ use crate::Parameters;
 const WEIGHTS: &str = "last/weights.safetensors";
 
 /// The small training under `objective` with `extra` parameters.
-fn with(objective: &Value, extra: &Value) -> Parameters {
+pub(super) fn with(objective: &Value, extra: &Value) -> Parameters {
     let mut written = written(objective);
     for (name, value) in extra.as_object().unwrap() {
         written[name] = value.clone();

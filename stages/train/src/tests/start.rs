@@ -14,14 +14,9 @@ use crate::Parameters;
 
 const WEIGHTS: &str = "last/weights.safetensors";
 
+/// A nominal training with `extra` parameters.
 fn with(extra: &Value) -> Parameters {
-    let mut written = written(&json!({ "nominal": {} }));
-    for (name, value) in extra.as_object().unwrap() {
-        written[name] = value.clone();
-    }
-    let parameters: Parameters = serde_json::from_value(written).unwrap();
-    parameters.validate().unwrap();
-    parameters
+    super::options::with(&json!({ "nominal": {} }), extra)
 }
 
 fn as_it_is() -> Parameters {
