@@ -69,7 +69,7 @@ impl Reference {
     /// The same within a bound.
     ///
     /// # Errors
-    /// Also [`Failure::Diverged`] when two logits are further apart than `bound`.
+    /// Also [`Failure::Diverged`] when two logits are further apart than `bound` times the largest logit of the original, or times 1 if that is larger.
     pub(crate) fn compare_within(&self, model: &mut Classifier, bound: f64, what: &str) -> Result<Comparison, Failure> {
         let (comparison, actual) = self.compare(model)?;
         check_bound(&self.logits, &actual, self.classes, (bound, what))?;
@@ -103,10 +103,12 @@ fn measure(expected: &[f32], actual: &[f32], classes: usize) -> Comparison {
 
 fn check_bound(expected: &[f32], actual: &[f32], classes: usize, (bound, what): (f64, &str)) -> Result<(), Failure> {
     let Furthest { difference, image, class } = furthest(expected, actual, classes);
-    // A difference that is no number is none within the bound either.
-    if difference.is_nan() || difference > bound {
+    let largest = f64::from(expected.iter().fold(1.0_f32, |largest, logit| largest.max(logit.abs())));
+    // A difference that is no number, or infinite, is none within the bound either.
+    if !difference.is_finite() || difference > bound * largest {
         return Err(Failure::Diverged(format!(
-            "the exported model is not the network: its logits differ by up to {difference:.3e} (class {class} of {what} {image}), more than the bound {bound:.3e}"
+            "the exported model is not the network: its logits differ by up to {difference:.3e} (class {class} of {what} {image}), more than {:.3e}, the bound {bound:.3e} times {largest:.3e}, the largest logit or 1",
+            bound * largest
         )));
     }
     Ok(())
@@ -149,8 +151,17 @@ mod tests {
     #[test]
     fn a_difference_above_the_bound_is_named() {
         let message = check_bound(&[1.0, 2.0, 5.0, 1.0], &[1.0, 2.5, 5.0, 1.25], 2, (0.1, "image")).unwrap_err().to_string();
-        assert!(message.contains("5.000e-1 (class 1 of image 0)") && message.contains("1.000e-1"), "{message}");
+        assert!(message.contains("5.000e-1 (class 1 of image 0)") && message.contains("bound 1.000e-1 times 5.000e0"), "{message}");
         assert!(check_bound(&[f32::NAN], &[1.0], 1, (0.1, "image")).is_err());
+        assert!(check_bound(&[f32::INFINITY], &[1.0], 1, (0.1, "image")).is_err());
+    }
+
+    /// Rounding grows with the logits.
+    #[test]
+    fn the_bound_is_relative_to_the_largest_logit() {
+        assert!(check_bound(&[1.0, -200.0], &[1.5, -200.0], 2, (1e-2, "image")).is_ok());
+        assert!(check_bound(&[1.0, -200.0], &[3.5, -200.0], 2, (1e-2, "image")).is_err());
+        assert!(check_bound(&[1.0, 0.5], &[1.5, 0.5], 2, (1e-2, "image")).is_err());
     }
 
     #[test]

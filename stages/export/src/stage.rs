@@ -37,7 +37,7 @@ pub struct Parameters {
     pub batch_norm: BatchNorm,
     /// The precisions to export: `fp32`, the model itself, and others, which become files beside it.
     pub precision: Vec<Precision>,
-    /// The largest absolute difference of a logit that is allowed, for `fp32`.
+    /// The largest difference of a logit that is allowed for `fp32`, relative to the network's largest logit, or absolute where that is below 1.
     pub bound: f64,
     /// How many images of the test split the logits are compared on.
     pub parity_images: usize,

@@ -44,7 +44,7 @@ pub struct Parity {
     pub images: usize,
     /// The largest absolute difference of a logit.
     pub max_abs_difference: f64,
-    /// The largest that was allowed, on images as they are and under attack.
+    /// The largest that was allowed, relative to the largest logit where that is above 1, on images as they are and under attack.
     pub bound: f64,
     /// The share of images with the same predicted class, in `[0,1]`.
     pub agreement: f64,
