@@ -82,7 +82,7 @@ def forward(p, x, activation, statistics):
         scale = p[f"{name}.weight"] / (var + 1e-5).sqrt()
         return activation((x - mean[:, None, None]) * scale[:, None, None] + p[f"{name}.bias"][:, None, None])
 
-    mean, std = (torch.tensor(v, dtype=torch.float64)[:, None, None] for v in (MEAN, STD))
+    mean, std = (torch.tensor(v, dtype=x.dtype)[:, None, None] for v in (MEAN, STD))
     x = F.conv2d((x - mean) / std, p["conv1.weight"], padding=1)
     for group in (1, 2, 3):
         block, stride = f"block{group}.layer.0", 1 if group == 1 else 2

@@ -3,7 +3,7 @@
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Tensor, TensorData};
 
-use crate::{Activation, Architecture, Operation, Parameter, Parameters, Statistics, ops};
+use crate::{Activation, Architecture, Operation, Parameter, Parameters, Precision, Statistics, ops};
 
 /// What is added to a variance before its root is taken (PyTorch's and the released code's default).
 pub const NORM_EPSILON: f64 = 1e-5;
@@ -84,13 +84,21 @@ impl Pass {
 pub struct Network {
     /// The graph.
     pub architecture: Architecture,
+    /// The numbers that it multiplies.
+    pub precision: Precision,
 }
 
 impl Network {
-    /// A network that computes `architecture`.
+    /// A network that computes `architecture` in single precision.
     #[must_use]
     pub fn new(architecture: Architecture) -> Self {
-        Network { architecture }
+        Network { architecture, precision: Precision::F32 }
+    }
+
+    /// The same network with products of that precision.
+    #[must_use]
+    pub fn with_precision(&self, precision: Precision) -> Self {
+        Network { architecture: self.architecture.clone(), precision }
     }
 
     /// The logits of `x` `[layout.rows(), c, h, w]`, whose images are in `[0,1]`.
@@ -106,7 +114,7 @@ impl Network {
         assert_eq!(rows, layout.rows(), "rows of the batch");
         assert_eq!(shape, self.architecture.input, "shape of the images");
         assert!(layout.tangents <= layout.values && layout.statistics <= layout.values, "{layout:?}");
-        let mut run = Run::new(&self.architecture, parameters, layout, normalisation);
+        let mut run = Run::new(self, parameters, layout, normalisation);
         let logits = run.nodes(x);
         let classes = self.architecture.classes;
         let statistics = match normalisation {
@@ -120,6 +128,7 @@ impl Network {
 /// A forward pass under way. Feature maps are kept as `[n, h, w, c]` and rows as `[n, 1, 1, k]`: the layout of [`ops`].
 struct Run<'a> {
     architecture: &'a Architecture,
+    precision: Precision,
     layout: Layout,
     normalisation: Normalisation<'a>,
     parameters: std::slice::Iter<'a, Parameter>,
@@ -128,8 +137,10 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(architecture: &'a Architecture, parameters: &'a Parameters, layout: Layout, normalisation: Normalisation<'a>) -> Self {
-        Run { architecture, layout, normalisation, parameters: parameters.entries.iter(), statistics: Vec::new(), fixed: 0 }
+    fn new(network: &'a Network, parameters: &'a Parameters, layout: Layout, normalisation: Normalisation<'a>) -> Self {
+        let Network { architecture, precision } = network;
+        let parameters = parameters.entries.iter();
+        Run { architecture, precision: *precision, layout, normalisation, parameters, statistics: Vec::new(), fixed: 0 }
     }
 
     fn nodes(&mut self, x: Tensor<4>) -> Tensor<4> {
@@ -159,7 +170,7 @@ impl<'a> Run<'a> {
                 self.constant_affine(x, [mean, &scale, &shift], Activation::Identity)
             }
             Operation::Convolution { stride, padding, bias, .. } => {
-                let y = ops::convolution(x, self.weight(), *stride, *padding);
+                let y = ops::convolution_of(self.precision, x, self.weight(), *stride, *padding);
                 if *bias { self.add_bias(y) } else { y }
             }
             Operation::NormActivation { activation, .. } => self.norm_activation(x, *activation),
@@ -181,7 +192,7 @@ impl<'a> Run<'a> {
                 x.permute([0, 3, 1, 2]).reshape([n, 1, 1, c * h * w])
             }
             Operation::Linear { .. } => {
-                let y = ops::convolution(x, self.weight(), 1, 0);
+                let y = ops::convolution_of(self.precision, x, self.weight(), 1, 0);
                 self.add_bias(y)
             }
         }

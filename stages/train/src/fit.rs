@@ -21,8 +21,10 @@ use crate::words::{describe, progress_text, validated};
 pub(crate) struct Fit<'a> {
     /// What was asked for.
     pub(crate) parameters: &'a Parameters,
-    /// The network.
+    /// The network, in the precision that it is trained in.
     pub(crate) network: &'a Network,
+    /// The same in single precision: what is measured.
+    pub(crate) measured: &'a Network,
     /// What it is.
     pub(crate) config: &'a NetworkConfig,
     /// The training split; at least one image.
@@ -177,7 +179,7 @@ impl<'a> Fit<'a> {
     fn held_out(&self) -> HeldOut<'a> {
         HeldOut {
             split: self.validation,
-            network: self.network,
+            network: self.measured,
             ball: Ball::new(self.parameters.threat.norm, self.parameters.threat.eps.value()),
             seed: self.parameters.seed,
             batch_size: self.parameters.batch_size,

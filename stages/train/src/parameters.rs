@@ -2,7 +2,7 @@
 
 use planish_contract::Invalid;
 use planish_formats::{Norm, Threat};
-use planish_nn::{AnyNetwork, DeviceName};
+use planish_nn::{AnyNetwork, DeviceName, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,10 @@ pub struct Parameters {
     /// The first thing that the network does with images.
     #[serde(skip_serializing_if = "InputNormalisation::is_default")]
     pub input_normalisation: InputNormalisation,
+    /// The numbers that convolutions and linear layers multiply in a training step, its search included. What is measured along the training
+    /// is measured in single precision, as attacks measure it.
+    #[serde(skip_serializing_if = "Precision::is_single")]
+    pub precision: Precision,
     /// What is minimised.
     pub objective: AnyObjective,
     /// Keys initial weights, data order, augmentation and random starts.
@@ -169,7 +173,7 @@ mod tests {
         assert_eq!(canonical["objective"]["llr"]["lambda"], 4.0);
         assert_eq!(canonical["batch_size"], 64);
         // What came later and is not used must not change keys.
-        for name in ["input_normalisation", "accumulate", "clip_norm", "averaging", "probe", "weight_perturbation"] {
+        for name in ["input_normalisation", "precision", "accumulate", "clip_norm", "averaging", "probe", "weight_perturbation"] {
             assert!(canonical.get(name).is_none(), "{name}");
         }
         assert_eq!(canonical["optimizer"]["weight_decay"], 2e-4);

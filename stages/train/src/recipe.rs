@@ -4,7 +4,7 @@ use planish_contract::Fraction;
 use planish_formats::{Norm, Threat};
 use planish_nn::networks::wide_resnet::Stem;
 use planish_nn::networks::{Resnet, WideResnet};
-use planish_nn::{Activation, AnyNetwork, StepSize};
+use planish_nn::{Activation, AnyNetwork, Precision, StepSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +127,10 @@ pub(crate) struct Written {
     /// The first thing that the network does with images.
     #[serde(default)]
     input_normalisation: InputNormalisation,
+    /// The numbers that convolutions and linear layers multiply in a training step, its search included. What is measured along the training is
+    /// measured in single precision, as attacks measure it.
+    #[serde(default)]
+    precision: Precision,
     /// What is minimised; needed unless a recipe has one.
     objective: Option<AnyObjective>,
     /// Keys initial weights, data order, augmentation and random starts.
@@ -184,6 +188,7 @@ impl TryFrom<Written> for Parameters {
         Ok(Parameters {
             network: written.network.or(unwritten.network).ok_or_else(|| missing("network"))?,
             input_normalisation: written.input_normalisation,
+            precision: written.precision,
             objective: written.objective.or(unwritten.objective).ok_or_else(|| missing("objective"))?,
             seed: written.seed,
             epochs: written.epochs.or(unwritten.epochs).ok_or_else(|| missing("epochs"))?,

@@ -65,6 +65,7 @@ impl Stage for TrainStage {
         let config = configuration(parameters, &data.info);
         let network = Network::new(config.architecture()?);
         let device = device::open(&execution.device)?;
+        parameters.precision.check(&device)?;
         let start = Start::of(context, &config, &device)?;
         if parameters.epochs == 0 && start.is_none() {
             return Err(Failure::input_hint(
@@ -83,7 +84,8 @@ impl Stage for TrainStage {
         let done = state.progress.epoch;
         let fit = Fit {
             parameters,
-            network: &network,
+            network: &network.with_precision(parameters.precision),
+            measured: &network,
             config: &config,
             train: &train,
             validation: &validation,

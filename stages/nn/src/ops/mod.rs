@@ -13,11 +13,21 @@ use extension::NetworkOps;
 
 pub(crate) use pool::max_pool;
 
-use crate::Activation;
+use crate::precision::{rounded, to_half, to_single};
+use crate::{Activation, Precision};
 
 /// Whether the tensor is on the device that has our kernels.
 fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
     crate::device::is_processor(&tensor.device())
+}
+
+/// [`convolution`] with operands and result of that precision; single precision in and out.
+pub(crate) fn convolution_of(precision: Precision, x: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+    match precision {
+        Precision::F32 => convolution(x, weight, stride, padding),
+        Precision::Bf16 if has_kernels(&x) => rounded(convolution(rounded(x), rounded(weight), stride, padding)),
+        Precision::Bf16 => to_single(composite::convolution(to_half(x), to_half(weight), stride, padding)),
+    }
 }
 
 /// Cross-correlation of `x` `[n, h, w, c]` with `weight` `[f, c, k, k]`: `[n, h', w', f]`, with

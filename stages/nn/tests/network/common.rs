@@ -69,9 +69,9 @@ pub(crate) fn network(activation: Activation) -> (Network, Parameters, Statistic
 pub(crate) struct Golden(Vec<NamedTensor>);
 
 impl Golden {
-    /// Reads them.
-    pub(crate) fn read() -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/nn_network.safetensors");
+    /// Reads those of `tests/golden/NAME.py`.
+    pub(crate) fn of(name: &str) -> Self {
+        let path = format!("{}/../../tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
         Golden(read_tensors(path.as_ref()).unwrap())
     }
 

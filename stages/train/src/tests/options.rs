@@ -93,6 +93,21 @@ fn accumulated_gradients_are_those_of_the_whole_batch() {
     }
 }
 
+/// Rounding to bfloat16 changes steps a little, and only steps: the measurements are of the network as attacks see it.
+#[test]
+fn a_training_in_bfloat16_stays_beside_that_in_single_precision() {
+    for objective in [nominal(), llr(), json!({ "trades": { "steps": 2, "step_size": "0.3 eps" } })] {
+        let extra = |precision: &str| json!({ "precision": precision, "epochs": 1, "optimizer": { "learning_rate": 0.05 } });
+        let (single, half) = (fresh(&with(&objective, &extra("f32"))), fresh(&with(&objective, &extra("bf16"))));
+        let (a, b) = (floats(&single, WEIGHTS), floats(&half, WEIGHTS));
+        let apart = distance(&a, &b) / distance(&a, &vec![0.0; a.len()]);
+        assert!(apart > 1e-6 && apart < 2e-2, "{objective}: {apart}");
+        assert_eq!(half[WEIGHTS], fresh(&with(&objective, &extra("bf16")))[WEIGHTS]);
+        let (a, b) = (history(&single).pop().unwrap(), history(&half).pop().unwrap());
+        assert!((a.validation.unwrap().loss - b.validation.unwrap().loss).abs() < 0.1, "{objective}");
+    }
+}
+
 /// With normalisation the first step's running statistics of the first layer, whose inputs no weight has changed yet, are those of the whole batch.
 #[test]
 fn running_averages_take_up_the_whole_batch() {
