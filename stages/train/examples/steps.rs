@@ -38,6 +38,7 @@ fn objective(step: &str) -> Outcome<AnyObjective> {
         "llr-2" | "llr-outer" => r#"{ "llr": { "steps": 2 } }"#,
         "trades-10" => r#"{ "trades": { "steps": 10 } }"#,
         "adv-7" => r#"{ "adv": { "steps": 7 } }"#,
+        "adv-10" => r#"{ "adv": { "steps": 10 } }"#,
         other => return Err(format!("there is no step {other}").into()),
     })?)
 }
