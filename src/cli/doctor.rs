@@ -12,13 +12,12 @@ use super::hooks::Hooks;
 use super::open::PipelineArguments;
 
 /// Say what this machine can do, and whether a run would work here
+///
+/// With `--device NAME` (cpu, cuda, cuda:0, cuda:all, wgpu) it also compares that device with the processor, and times training steps on it, a minute or so.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
-    /// Compare a device with the processor and time training steps on it, a minute or so: cpu, cuda, cuda:0, cuda:all, wgpu
-    #[arg(long, value_name = "DEVICE")]
-    device: Option<String>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -26,7 +25,7 @@ pub(super) struct DoctorArguments {
 
 pub(super) fn doctor(arguments: &DoctorArguments, hooks: &Hooks<'_>, screen: Screen) -> Exit {
     let mut findings = machine();
-    if let Some(name) = &arguments.device {
+    if let Some(name) = arguments.pipeline.device() {
         findings.extend(devices(name, hooks));
     }
     let root = arguments.pipeline.root();

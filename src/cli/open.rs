@@ -31,7 +31,7 @@ pub(super) struct PipelineArguments {
     /// Where results are kept [default: .planish beside the pipeline file]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// The device for stages that have a choice: auto, cpu, cuda:0
+    /// The device for stages that have a choice: auto, cpu, cuda:0, cuda:all, wgpu:0
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
     /// Where data sets lie
@@ -125,6 +125,11 @@ impl PipelineArguments {
             sets: self.sets.clone(),
             execution,
         })
+    }
+
+    /// The device that was named.
+    pub(super) fn device(&self) -> Option<&str> {
+        self.device.as_deref()
     }
 
     /// The device, where it is not the processors of this machine.
