@@ -60,6 +60,12 @@ impl Parameters {
         self.map(|value| value.without_autodiff().autodiff())
     }
 
+    /// The same numbers on `device`, without autodiff.
+    #[must_use]
+    pub fn to_device(&self, device: &Device) -> Parameters {
+        self.map(|value| value.without_autodiff().to_device(device))
+    }
+
     /// `(1 − share)·self + share·other`, tensor by tensor; plain tensors of the same network.
     #[must_use]
     pub fn blend(&self, other: &Parameters, share: f64) -> Parameters {

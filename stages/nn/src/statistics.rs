@@ -67,6 +67,12 @@ impl Statistics {
         Statistics { layers: self.layers.iter().map(|layer| layer.clone().without_autodiff()).collect() }
     }
 
+    /// The same numbers as constants on `device`, without autodiff.
+    #[must_use]
+    pub fn to_device(&self, device: &Device) -> Statistics {
+        Statistics { layers: self.layers.iter().map(|layer| layer.clone().without_autodiff().to_device(device)).collect() }
+    }
+
     /// The same numbers as constants on the autodiff device.
     #[must_use]
     pub fn on_autodiff(&self) -> Statistics {

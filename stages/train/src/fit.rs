@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use planish_contract::{Context, Failure, Progress};
 use planish_formats::{Event, EventKind, HistoryRecord, Probed, Split, Validation};
-use planish_nn::{Ball, Device, Network, NetworkConfig};
+use planish_nn::{Ball, Network, NetworkConfig};
 
 use crate::ahead::ahead;
 use crate::batches::{Batch, Batches};
 use crate::clock::Clock;
+use crate::devices::Devices;
 use crate::diverged::Wreck;
 use crate::held_out::HeldOut;
 use crate::parameters::Parameters;
@@ -31,8 +32,8 @@ pub(crate) struct Fit<'a> {
     pub(crate) train: &'a Split,
     /// The validation split; at least one image.
     pub(crate) validation: &'a Split,
-    /// Where tensors live, with automatic differentiation.
-    pub(crate) device: &'a Device,
+    /// Where tensors live.
+    pub(crate) devices: &'a Devices,
     /// What surrounds the stage.
     pub(crate) context: &'a Context<'a>,
     /// After how many epochs the state is kept.
@@ -183,7 +184,7 @@ impl<'a> Fit<'a> {
             ball: Ball::new(self.parameters.threat.norm, self.parameters.threat.eps.value()),
             seed: self.parameters.seed,
             batch_size: self.parameters.batch_size,
-            device: self.device,
+            device: self.devices.primary(),
         }
     }
 

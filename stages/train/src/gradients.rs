@@ -1,10 +1,13 @@
 //! The weight gradients of one step: in parts, and no larger than they may be.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 use planish_contract::Failure;
-use planish_nn::{Parameters, Statistics};
+use planish_nn::{Device, Parameters, Statistics};
 
 use crate::batches::Batch;
+use crate::devices::at_once;
 use crate::objective::{Evaluation, Objective, Step, WeightGradients, evaluate, to_host};
 
 /// A step's images in parts, each with the images x+δ found for it.
@@ -13,17 +16,35 @@ pub struct Parts<'a> {
     pub steps: Vec<Step<'a>>,
     /// The images x+δ of each part.
     pub perturbed: Vec<Vec<f32>>,
+    /// How many devices they are spread over, at least one: part i is on device i modulo that, and as many parts are worked on at once.
+    pub devices: usize,
 }
 
 impl<'a> Parts<'a> {
-    /// Searches each part of `batches` for its images x+δ; `step` makes what a part offers.
+    /// Searches each part of `batches` for its images x+δ; `step` makes what a part offers on one of so many `devices`, by number.
     ///
     /// # Errors
     /// Those of the objective.
-    pub fn search(objective: &dyn Objective, batches: &'a [Batch], step: impl Fn(&'a Batch) -> Step<'a>) -> Result<Self, Failure> {
-        let steps: Vec<Step<'a>> = batches.iter().map(step).collect();
-        let perturbed = steps.iter().map(|step| objective.search(step)).collect::<Result<_, _>>()?;
-        Ok(Parts { steps, perturbed })
+    pub fn search(
+        objective: &dyn Objective,
+        batches: &'a [Batch],
+        devices: usize,
+        step: impl Fn(usize, &'a Batch) -> Step<'a>,
+    ) -> Result<Self, Failure> {
+        let devices = devices.max(1);
+        let steps = batches.iter().enumerate().map(|(index, batch)| step(index % devices, batch)).collect();
+        let mut parts = Parts { steps, perturbed: Vec::with_capacity(batches.len()), devices };
+        for round in parts.rounds() {
+            let found = at_once(round, &|index| objective.search(&parts.steps[index]))?;
+            parts.perturbed.extend(found);
+        }
+        Ok(parts)
+    }
+
+    /// The parts that are worked on together, one a device.
+    fn rounds(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (parts, devices) = (self.steps.len(), self.devices);
+        (0..parts).step_by(devices).map(move |first| first..parts.min(first + devices))
     }
 
     /// The share of the step's images that each part has.
@@ -37,16 +58,27 @@ impl<'a> Parts<'a> {
     /// # Errors
     /// Those of the objective.
     pub fn evaluate(&self, objective: &dyn Objective, at: Option<&Parameters>) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
-        let moved = at.map(|weights| (weights.tracked(), weights.constant_on_autodiff()));
-        let mut evaluations = Vec::with_capacity(self.steps.len());
-        let mut sum: Option<WeightGradients> = None;
-        for ((step, perturbed), share) in self.steps.iter().zip(&self.perturbed).zip(self.shares()) {
-            let (evaluation, gradients) = match &moved {
+        let copy = |weights: &Parameters, step: &Step<'_>| {
+            let here = weights.to_device(step.device);
+            (here.tracked(), here.constant_on_autodiff())
+        };
+        let moved: Option<Vec<_>> = at.map(|weights| self.steps.iter().take(self.devices).map(|step| copy(weights, step)).collect());
+        let part = |index: usize| {
+            let (step, perturbed) = (&self.steps[index], &self.perturbed[index]);
+            let evaluated = match moved.as_ref().and_then(|copies| copies.get(index % self.devices)) {
                 Some((tracked, frozen)) => evaluate(objective, &Step { tracked, frozen, ..*step }, perturbed)?,
                 None => evaluate(objective, step, perturbed)?,
             };
-            evaluations.push(evaluation);
-            sum = Some(if self.steps.len() == 1 { gradients } else { add(sum, gradients, share) });
+            Ok(if self.devices == 1 { evaluated } else { brought(evaluated, self.steps[0].device) })
+        };
+        let (mut evaluations, mut sum) = (Vec::with_capacity(self.steps.len()), None);
+        let shares = self.shares();
+        for round in self.rounds() {
+            let evaluated = at_once(round.clone(), &part)?;
+            for ((evaluation, gradients), share) in evaluated.into_iter().zip(&shares[round]) {
+                evaluations.push(evaluation);
+                sum = Some(if shares.len() == 1 { gradients } else { add(sum, gradients, *share) });
+            }
         }
         Ok((evaluations, sum.unwrap_or_default()))
     }
@@ -63,6 +95,12 @@ impl<'a> Parts<'a> {
         };
         (0..count).filter_map(pooled).collect()
     }
+}
+
+/// An evaluation and its gradients on `device`, as constants.
+fn brought((evaluation, gradients): (Evaluation, WeightGradients), device: &Device) -> (Evaluation, WeightGradients) {
+    let gradients = gradients.into_iter().map(|gradient| gradient.map(|gradient| gradient.without_autodiff().to_device(device)));
+    (evaluation.to_device(device), gradients.collect())
 }
 
 fn add(sum: Option<WeightGradients>, gradients: WeightGradients, share: f64) -> WeightGradients {
@@ -104,7 +142,6 @@ pub fn clip(gradients: WeightGradients, largest: f64) -> Result<(WeightGradients
 #[cfg(test)]
 mod tests {
     use burn::tensor::TensorData;
-    use planish_nn::Device;
 
     use super::*;
 

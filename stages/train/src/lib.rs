@@ -10,6 +10,7 @@ pub mod averaging;
 pub mod batches;
 mod clock;
 pub mod device_check;
+pub mod devices;
 mod diverged;
 mod fit;
 pub mod gradients;

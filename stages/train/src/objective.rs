@@ -66,6 +66,20 @@ pub struct Evaluation {
     pub updates: Vec<Statistics>,
 }
 
+impl Evaluation {
+    /// The same numbers as constants on `device`.
+    #[must_use]
+    pub fn to_device(&self, device: &Device) -> Self {
+        let terms = self.terms.iter().map(|(name, values)| (*name, values.clone().without_autodiff().to_device(device)));
+        Evaluation {
+            loss: self.loss.clone().without_autodiff().to_device(device),
+            terms: terms.collect(),
+            logits: self.logits.clone().without_autodiff().to_device(device),
+            updates: self.updates.iter().map(|statistics| statistics.to_device(device)).collect(),
+        }
+    }
+}
+
 /// What a step offers an objective.
 pub struct Step<'a> {
     /// The network.

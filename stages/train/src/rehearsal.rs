@@ -77,7 +77,7 @@ impl Rehearsal {
     /// Those of the objective.
     pub fn train(&mut self, objective: &dyn Objective) -> Result<(), Failure> {
         let weights = self.both();
-        let parts = Parts::search(objective, std::slice::from_ref(&self.batch), |_| self.step(&weights))?;
+        let parts = Parts::search(objective, std::slice::from_ref(&self.batch), 1, |_, _| self.step(&weights))?;
         let (evaluations, gradients) = parts.evaluate(objective, None)?;
         for statistics in evaluations.iter().flat_map(|evaluation| &evaluation.updates) {
             self.running = self.running.blend(statistics, 0.1);

@@ -5,6 +5,7 @@ use planish_formats::{DataSet, DataSetInfo, Split, SplitName, kinds};
 use planish_nn::{Device, ModelFacts, Network, NetworkConfig, Parameters as Weights, Statistics, device, save_checkpoint, set_threads};
 
 use crate::clock::Clock;
+use crate::devices::Devices;
 use crate::fit::Fit;
 use crate::outlook::{self, Sizes};
 use crate::parameters::{Execution, Parameters};
@@ -57,52 +58,65 @@ impl Stage for TrainStage {
     }
 
     fn run(parameters: &Parameters, execution: &Execution, context: &Context) -> Result<(), Failure> {
-        let threads = set_threads(context.threads);
-        let data = DataSet::open(context.input("data")?)?;
-        let train = filled(&data, SplitName::Train)?;
-        let validation = filled(&data, SplitName::Validation)?;
-        parameters.augmentation.check(data.info.shape)?;
-        let config = configuration(parameters, &data.info);
-        let network = Network::new(config.architecture()?);
-        let device = device::open(&execution.device)?;
-        parameters.precision.check(&device)?;
-        let start = Start::of(context, &config, &device)?;
-        if parameters.epochs == 0 && start.is_none() {
-            return Err(Failure::input_hint(
-                "0 epochs train nothing",
-                "write at least 1; with 0, `files.start` or `inputs.start` has the weights",
-            ));
-        }
-        let identity = identity(parameters, &data.info, (&device, start.as_ref()))?;
-        let mut slots = Slots::open(&context.checkpoints, &identity, &network.architecture);
-        let first = || match &start {
-            Some(start) => State::beginning(&start.weights, &start.running),
-            None => State::initial(&network.architecture, parameters.seed, &device),
-        };
-        let mut state = begin(&mut slots, &device, context, &first);
-        let mut clock = Clock::after(&state.progress.times);
-        let done = state.progress.epoch;
-        let fit = Fit {
-            parameters,
-            network: &network.with_precision(parameters.precision),
-            measured: &network,
-            config: &config,
-            train: &train,
-            validation: &validation,
-            device: &device.clone().autodiff(),
-            context,
-            checkpoint_interval: execution.checkpoint_interval.get(),
-        };
-        fit.run(&mut state, &mut slots, &mut clock)?;
-        context.host.provenance("device", device::describe(&device).into());
-        context.host.provenance("threads", threads.into());
-        context.host.provenance("throughput", clock.facts());
-        context.host.provenance("epochs", state.progress.times.facts());
-        let sizes = Sizes { train: train.len(), validation: validation.len() };
-        let passes = outlook::passes_after(parameters, sizes, done);
-        context.record_work(ModelFacts::of(&config).work_on(passes, &device).as_ref());
-        write_outputs(context, &config, &state)
+        run_on(&Devices::new(device::open_all(&execution.device)?)?, (parameters, execution), context)
     }
+}
+
+/// Trains on these devices.
+///
+/// # Errors
+/// Those of the stage.
+pub(crate) fn run_on(devices: &Devices, (parameters, execution): (&Parameters, &Execution), context: &Context) -> Result<(), Failure> {
+    let threads = set_threads(context.threads);
+    let data = DataSet::open(context.input("data")?)?;
+    let train = filled(&data, SplitName::Train)?;
+    let validation = filled(&data, SplitName::Validation)?;
+    parameters.augmentation.check(data.info.shape)?;
+    let config = configuration(parameters, &data.info);
+    let network = Network::new(config.architecture()?);
+    let device = devices.primary().clone().without_autodiff();
+    devices.all().try_for_each(|device| parameters.precision.check(device))?;
+    let start = Start::of(context, &config, &device)?;
+    if parameters.epochs == 0 && start.is_none() {
+        return Err(Failure::input_hint(
+            "0 epochs train nothing",
+            "write at least 1; with 0, `files.start` or `inputs.start` has the weights",
+        ));
+    }
+    let identity = identity(parameters, &data.info, (&device, start.as_ref()))?;
+    let mut slots = Slots::open(&context.checkpoints, &identity, &network.architecture);
+    let first = || match &start {
+        Some(start) => State::beginning(&start.weights, &start.running),
+        None => State::initial(&network.architecture, parameters.seed, &device),
+    };
+    let mut state = begin(&mut slots, &device, context, &first);
+    let mut clock = Clock::after(&state.progress.times);
+    let done = state.progress.epoch;
+    let fit = Fit {
+        parameters,
+        network: &network.with_precision(parameters.precision),
+        measured: &network,
+        config: &config,
+        train: &train,
+        validation: &validation,
+        devices,
+        context,
+        checkpoint_interval: execution.checkpoint_interval.get(),
+    };
+    if let Some(remark) = devices.idle(parameters.accumulate) {
+        context.host.log(&remark);
+    }
+    fit.run(&mut state, &mut slots, &mut clock)?;
+    context.host.provenance("device", devices.describe().into());
+    context.host.provenance("threads", threads.into());
+    context.host.provenance("throughput", clock.facts());
+    context.host.provenance("epochs", state.progress.times.facts());
+    // What several devices do together says nothing of one.
+    if devices.all().count() == 1 {
+        let passes = outlook::passes_after(parameters, Sizes { train: train.len(), validation: validation.len() }, done);
+        context.record_work(ModelFacts::of(&config).work_on(passes, &device).as_ref());
+    }
+    write_outputs(context, &config, &state)
 }
 
 /// A split with at least one image.

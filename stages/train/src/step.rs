@@ -17,19 +17,19 @@ impl Fit<'_> {
     /// [`Failure::Diverged`] when a number is not finite, with `state` as it was; and what the passes fail with.
     pub(crate) fn step(&self, state: &mut State, batch: &Batch, epoch: u32, totals: &mut Totals) -> Result<(), Failure> {
         let batches = batch.parts(self.parameters.accumulate);
-        let (tracked, frozen) = (state.weights.tracked(), state.weights.constant_on_autodiff());
+        let replicas = self.devices.replicas(batches.len(), &state.weights, &state.running);
         let ball = Ball::new(self.parameters.threat.norm, self.eps(state.progress.step));
         let objective: &dyn Objective = &*self.parameters.objective;
-        let parts = Parts::search(objective, &batches, |batch| Step {
+        let parts = Parts::search(objective, &batches, replicas.len(), |device, batch| Step {
             network: self.network,
-            tracked: &tracked,
-            frozen: &frozen,
-            running: &state.running,
+            tracked: &replicas[device].tracked,
+            frozen: &replicas[device].frozen,
+            running: &replicas[device].running,
             batch,
             ball,
             seed: self.parameters.seed,
             epoch,
-            device: self.device,
+            device: &replicas[device].device,
         })?;
         let (evaluations, gradients) = self.evaluate(objective, &parts, epoch)?;
         let place = Place { epoch, step: state.progress.step + 1 };

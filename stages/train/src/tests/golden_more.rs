@@ -89,7 +89,7 @@ fn weight_perturbation_agrees_with_pytorch() {
         let bench = golden.bench(activation);
         let adversarial = golden.floats(&format!("{name}/trades/adversarial")).to_vec();
         let measured = bench.step(&bench.weights, |step, _| {
-            let parts = Parts { steps: vec![Step { ..*step }], perturbed: vec![adversarial.clone()] };
+            let parts = Parts { steps: vec![Step { ..*step }], perturbed: vec![adversarial.clone()], devices: 1 };
             let (evaluations, gradients) = WeightPerturbation::default().evaluate(&Trades::default(), &parts).unwrap();
             Measured { loss: to_host(evaluations[0].loss.clone()).unwrap()[0], gradients }
         });

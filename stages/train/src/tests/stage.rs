@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use planish_contract::{Context, Failure, Folder, Host, Input, Progress, Stage};
 use planish_formats::{CheckpointFiles, DataSetInfo, EventKind, Split, SplitName, write_data_set};
-use planish_nn::Stream;
+use planish_nn::{Device, Stream};
 
+use crate::devices::Devices;
+use crate::stage::run_on;
 use crate::{Execution, Parameters, TrainStage};
 
 /// A host that asks for a stop after so many questions, and keeps the log.
@@ -115,6 +117,23 @@ pub(super) fn run(folder: &Path, parameters: &Parameters, host: &dyn Host) -> Re
 
 /// The same from trained weights.
 pub(super) fn run_from(begin: &Begin, folder: &Path, parameters: &Parameters, host: &dyn Host) -> Result<Files, Failure> {
+    let train = |context: &Context| TrainStage::run(parameters, &Execution::default(), context);
+    run_with(begin, folder, (parameters, host), &train)
+}
+
+/// The same without a start, with the processor as so many devices.
+pub(super) fn run_spread(devices: usize, folder: &Path, parameters: &Parameters, host: &dyn Host) -> Result<Files, Failure> {
+    let devices = Devices::new(vec![Device::flex(); devices]).unwrap();
+    let train = |context: &Context| run_on(&devices, (parameters, &Execution::default()), context);
+    run_with(&Begin::default(), folder, (parameters, host), &train)
+}
+
+fn run_with(
+    begin: &Begin,
+    folder: &Path,
+    (parameters, host): (&Parameters, &dyn Host),
+    train: &dyn Fn(&Context) -> Result<(), Failure>,
+) -> Result<Files, Failure> {
     let outputs = folder.join("outputs");
     let _ = std::fs::remove_dir_all(&outputs);
     for output in TrainStage::interface(parameters).outputs {
@@ -129,7 +148,7 @@ pub(super) fn run_from(begin: &Begin, folder: &Path, parameters: &Parameters, ho
         threads: 2,
         host,
     };
-    TrainStage::run(parameters, &Execution::default(), &context)?;
+    train(&context)?;
     let files = Folder::open(&outputs).unwrap();
     Ok(files.files().map(|(name, path)| (name.to_owned(), std::fs::read(path).unwrap())).collect())
 }
