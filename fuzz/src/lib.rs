@@ -2,6 +2,7 @@
 
 pub mod kinds;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -39,6 +40,21 @@ pub fn join(parts: &[Vec<u8>]) -> Vec<u8> {
         bytes.extend(part);
     }
     bytes
+}
+
+/// Name → shape of the tensors of a small network: a convolution, its normalisation, a linear layer.
+#[must_use]
+pub fn small_network() -> BTreeMap<String, Vec<usize>> {
+    let tensors: [(&str, &[usize]); 7] = [
+        ("conv1.weight", &[2, 1, 3, 3]),
+        ("bn1.weight", &[2]),
+        ("bn1.bias", &[2]),
+        ("bn1.running_mean", &[2]),
+        ("bn1.running_var", &[2]),
+        ("fc.weight", &[3, 2]),
+        ("fc.bias", &[3]),
+    ];
+    tensors.into_iter().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect()
 }
 
 /// Where files cost no disk.

@@ -21,6 +21,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [tensor("a", &[2, 2], Values::F32(vec![0.0, 1.0, -1.0, 0.5])), tensor("b", &[3], Values::I64(vec![1, 2, 3])), tensor("c", &[1], Values::U8(vec![9]))];
     fs::write(corpus("tensors")?.join("three"), tensor_bytes(&tensors, &BTreeMap::new())?)?;
 
+    // As they are, and as PyTorch names them in a wrapper, with what no pass reads.
+    let network = |prefix: &str| -> Vec<NamedTensor> {
+        let of = |(name, shape): (&String, &Vec<usize>)| {
+            tensor(&format!("{prefix}{name}"), shape, Values::F32(vec![0.5; shape.iter().product()]))
+        };
+        planish_fuzz::small_network().iter().map(of).collect()
+    };
+    let mut wrapped = network("module.");
+    wrapped.push(tensor("module.bn1.num_batches_tracked", &[1], Values::I64(vec![7])));
+    wrapped.push(tensor("module.sub_block1.layer.0.bn1.weight", &[2], Values::F32(vec![1.0, 1.0])));
+    fs::write(corpus("start")?.join("plain"), tensor_bytes(&network(""), &BTreeMap::new())?)?;
+    fs::write(corpus("start")?.join("wrapped"), tensor_bytes(&wrapped, &BTreeMap::new())?)?;
+
     let split = Split { shape: [1, 2, 2], images: vec![7; 8].into(), labels: vec![0, 1], ids: vec![3, 4] };
     let info = DataSetInfo {
         schema: SCHEMA,

@@ -1,11 +1,13 @@
 //! Trained weights that a training begins with: another training's checkpoint, or a safetensors file from elsewhere.
 
-use std::collections::BTreeMap;
+mod weights;
+
 use std::path::Path;
 
 use planish_contract::{Context, Failure, Folder};
-use planish_formats::{CheckpointFiles, NamedTensor, WEIGHTS, tensors_from_bytes};
+use planish_formats::{CheckpointFiles, NamedTensor, WEIGHTS};
 use planish_nn::{Architecture, Device, NetworkConfig, Parameters, Statistics};
+use weights::{Wanted, as_named_here, some_of};
 
 /// The name of the input and of the file.
 pub(crate) const START: &str = "start";
@@ -59,7 +61,7 @@ impl Start {
         let place = format!("files.start: {name}");
         let (tensors, digest) = read(path, &place)?;
         let architecture = config.architecture()?;
-        let (tensors, left_out) = as_named_here(tensors, &architecture);
+        let (tensors, left_out) = as_named_here(tensors, &expected(&architecture));
         let remark = if left_out.is_empty() { String::new() } else { format!("; left out: {}", some_of(&left_out)) };
         context.host.log(&format!("starting from the {} tensors of {name}{remark}", tensors.len()));
         Self::matched(&tensors, digest, (&place, config, device))
@@ -67,7 +69,8 @@ impl Start {
 
     fn matched(tensors: &[NamedTensor], digest: String, (place, config, device): Place<'_>) -> Result<Self, Failure> {
         let architecture = config.architecture()?;
-        check_names(tensors, &architecture, (place, config, device))?;
+        weights::check(tensors, &expected(&architecture))
+            .map_err(|wrong| Failure::input_hint(format!("{place}: {wrong}"), fitting(config)))?;
         let named = |failure| match failure {
             Failure::Input { message, .. } => Failure::input_hint(format!("{place}: {message}"), NUMBERS),
             other => other,
@@ -83,70 +86,19 @@ type Place<'a> = (&'a str, &'a NetworkConfig, &'a Device);
 
 const NUMBERS: &str = "the network that was saved had diverged, or the file is damaged: save its weights again, in 32 bits";
 
-const FORMAT: &str =
-    "`files.start` is a safetensors file in 32 bits; `python docs/interop/pytorch_weights.py convert IN.pt OUT.safetensors` makes one";
-
 /// The tensors of a file and its digest.
 fn read(path: &Path, place: &str) -> Result<(Vec<NamedTensor>, String), Failure> {
     let bytes = std::fs::read(path).map_err(|e| Failure::io(path, e))?;
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02") {
-        return Err(Failure::input_hint(format!("{place}: a pickle of PyTorch, which can run any code, is not opened"), FORMAT));
-    }
-    let tensors = tensors_from_bytes(&bytes, place).map_err(|failure| match failure {
-        Failure::Input { message, .. } => Failure::input_hint(message, FORMAT),
-        other => other,
-    })?;
-    Ok((tensors, blake3::hash(&bytes).to_string()))
-}
-
-/// What wrappers of PyTorch modules put before all names.
-const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
-
-/// The tensors under the names that the architecture has, and the names of those that PyTorch keeps and no forward pass reads: counters of batch
-/// normalisation, and the block that TRADES' wide residual networks declare and never call.
-fn as_named_here(mut tensors: Vec<NamedTensor>, architecture: &Architecture) -> (Vec<NamedTensor>, Vec<String>) {
-    while let Some(wrapper) =
-        WRAPPERS.iter().find(|wrapper| !tensors.is_empty() && tensors.iter().all(|tensor| tensor.name.starts_with(**wrapper)))
-    {
-        for tensor in &mut tensors {
-            tensor.name.drain(..wrapper.len());
-        }
-    }
-    let known = expected(architecture);
-    let idle = |name: &str| name.ends_with(".num_batches_tracked") || name.starts_with("sub_block1.");
-    let (left_out, kept): (Vec<_>, Vec<_>) =
-        tensors.into_iter().partition(|tensor| !known.contains_key(&tensor.name) && idle(&tensor.name));
-    (kept, left_out.into_iter().map(|tensor| tensor.name).collect())
+    Ok((weights::tensors(&bytes, place)?, blake3::hash(&bytes).to_string()))
 }
 
 /// Name → shape of every tensor of a checkpoint.
-fn expected(architecture: &Architecture) -> BTreeMap<String, Vec<usize>> {
+fn expected(architecture: &Architecture) -> Wanted {
     let parameters = architecture.parameters().into_iter().map(|spec| (spec.name, spec.shape));
     let norms = architecture.norms();
     let running =
         norms.iter().flat_map(|norm| ["running_mean", "running_var"].map(|what| (format!("{}.{what}", norm.name), vec![norm.channels])));
     parameters.chain(running).collect()
-}
-
-/// Checks that exactly the tensors of the network are there, in their shapes.
-fn check_names(tensors: &[NamedTensor], architecture: &Architecture, (place, config, _): Place<'_>) -> Result<(), Failure> {
-    let wanted = expected(architecture);
-    let found: BTreeMap<&str, &[usize]> = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())).collect();
-    let refuse = |message: String| Err(Failure::input_hint(format!("{place}: {message}"), fitting(config)));
-    for (name, shape) in &wanted {
-        match found.get(name.as_str()) {
-            Some(there) if there == shape => {}
-            Some(there) => return refuse(format!("tensor `{name}` has shape {there:?}, but the network needs {shape:?}")),
-            None => {
-                let others: Vec<String> = found.keys().filter(|name| !wanted.contains_key(**name)).map(|name| (*name).to_owned()).collect();
-                let instead =
-                    if others.is_empty() { String::new() } else { format!("; it has what the network does not: {}", some_of(&others)) };
-                return refuse(format!("tensor `{name}` of shape {shape:?} is missing{instead}"));
-            }
-        }
-    }
-    let others: Vec<String> = found.keys().filter(|name| !wanted.contains_key(**name)).map(|name| (*name).to_owned()).collect();
-    if others.is_empty() { Ok(()) } else { refuse(format!("the network has no {}", some_of(&others))) }
 }
 
 /// What to do about weights of another network.
@@ -157,16 +109,6 @@ fn fitting(config: &NetworkConfig) -> String {
          deviation of the input belong into `input_normalisation` (docs/interop/README.md)",
         config.classes.len()
     )
-}
-
-/// A few of the names, and how many more there are.
-fn some_of(names: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 /// Refuses a checkpoint of another network than `ours`. Its classes may have other names.
