@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn an_epoch_uses_every_image_at_most_once_and_images_stay_with_their_labels() {
         let split = split(23);
-        let batches = Batches::new(&split, Augmentation { flip: false, crop: 0 }, 5, 4);
+        let batches = Batches::new(&split, Augmentation::NONE, 5, 4);
         let all: Vec<Batch> = batches.epoch(1).collect();
         assert_eq!((all.len() as u64, batches.per_epoch(), batches.images_per_epoch()), (5, 5, 20));
         let mut seen = Vec::new();
@@ -138,9 +138,8 @@ mod tests {
     #[test]
     fn orders_differ_between_epochs_and_seeds_and_repeat_otherwise() {
         let split = split(20);
-        let ids = |seed, epoch| -> Vec<u32> {
-            Batches::new(&split, Augmentation { flip: false, crop: 0 }, seed, 5).epoch(epoch).flat_map(|b| b.ids).collect()
-        };
+        let ids =
+            |seed, epoch| -> Vec<u32> { Batches::new(&split, Augmentation::NONE, seed, 5).epoch(epoch).flat_map(|b| b.ids).collect() };
         assert_eq!(ids(1, 1), ids(1, 1));
         assert_ne!(ids(1, 1), ids(1, 2));
         assert_ne!(ids(1, 1), ids(2, 1));
@@ -149,7 +148,7 @@ mod tests {
     #[test]
     fn parts_are_the_batch_in_pieces() {
         let split = split(7);
-        let batch = Batches::new(&split, Augmentation { flip: false, crop: 0 }, 1, 7).epoch(1).next().unwrap();
+        let batch = Batches::new(&split, Augmentation::NONE, 1, 7).epoch(1).next().unwrap();
         let parts = batch.parts(3);
         assert_eq!(parts.iter().map(Batch::len).collect::<Vec<_>>(), [2, 2, 3]);
         assert_eq!(parts.iter().flat_map(|part| part.ids.clone()).collect::<Vec<_>>(), batch.ids);
@@ -160,7 +159,7 @@ mod tests {
     #[test]
     fn a_split_smaller_than_a_batch_is_one_batch() {
         let split = split(3);
-        let batches = Batches::new(&split, Augmentation { flip: false, crop: 0 }, 1, 64);
+        let batches = Batches::new(&split, Augmentation::NONE, 1, 64);
         assert_eq!(batches.epoch(1).map(|b| b.len()).collect::<Vec<_>>(), [3]);
     }
 }

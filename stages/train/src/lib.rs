@@ -25,6 +25,7 @@ mod parameters;
 pub mod probe;
 mod recipe;
 pub mod rehearsal;
+mod resized_crop;
 pub mod schedule;
 pub mod selection;
 pub mod sgd;
@@ -43,4 +44,5 @@ mod words;
 mod tests;
 
 pub use parameters::{Execution, Parameters};
+pub use resized_crop::RandomResizedCrop;
 pub use stage::TrainStage;

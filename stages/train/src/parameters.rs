@@ -108,6 +108,7 @@ impl Parameters {
         self.input_normalisation.validate("input_normalisation")?;
         self.objective.validate(&format!("objective.{}", toml_name(self.objective.member())))?;
         self.optimizer.validate("optimizer")?;
+        self.augmentation.validate("augmentation")?;
         if let Some(averaging) = &self.averaging {
             averaging.validate("averaging", self.epochs)?;
         }
@@ -229,6 +230,15 @@ mod tests {
             ),
             (r#""objective": {"nominal": {}}, "input_normalisation": {"given": {"mean": [0.5], "std": []}}"#, "input_normalisation.given"),
             (r#""objective": {"nominal": {}}, "probe": {"rise": 1.0}"#, "probe.rise"),
+            (r#""objective": {"nominal": {}}, "augmentation": {"random_resized_crop": {}}"#, "augmentation.crop"),
+            (
+                r#""objective": {"nominal": {}}, "augmentation": {"crop": 0, "random_resized_crop": {"scale": [0.5, 1.5]}}"#,
+                "augmentation.random_resized_crop.scale",
+            ),
+            (
+                r#""objective": {"nominal": {}}, "augmentation": {"crop": 0, "random_resized_crop": {"ratio": [2.0, 1.0]}}"#,
+                "augmentation.random_resized_crop.ratio",
+            ),
         ] {
             let invalid = with(text).and_then(|p| p.validate().map_err(|i| i.path.join("."))).unwrap_err();
             assert_eq!(invalid, place, "{text}");

@@ -92,7 +92,7 @@ impl Unwritten {
                     network: Some(AnyNetwork::Resnet(Resnet { depth: 152, width: 64, activation: Activation::Softplus })),
                     objective: Some(AnyObjective::Llr(objective)),
                     threat: Threat { norm: Norm::Linf, eps: Fraction(4.0 / 255.0) },
-                    augmentation: Augmentation { flip: true, crop: 0 },
+                    augmentation: Augmentation { flip: true, ..Augmentation::NONE },
                     ..Unwritten::of(Recipe::LlrPaper)
                 }
             }
