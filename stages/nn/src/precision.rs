@@ -23,7 +23,6 @@ pub enum Precision {
 impl Precision {
     /// Whether it is single precision.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
     pub fn is_single(&self) -> bool {
         *self == Precision::F32
     }
@@ -68,14 +67,14 @@ mod tests {
         Tensor::from_data(TensorData::from(values), &Device::flex())
     }
 
-    fn numbers(tensor: Tensor<1>) -> Vec<f32> {
+    fn numbers(tensor: &Tensor<1>) -> Vec<f32> {
         tensor.try_to_vec_as().unwrap()
     }
 
     #[test]
     fn rounding_is_to_the_nearest_and_of_two_to_the_even_one() {
         let step = 1.0 / 128.0;
-        let rounded = numbers(rounded(of(&[1.0, 1.0 + 0.4 * step, 1.0 + 0.6 * step, 1.0 + 0.5 * step, 1.0 + 1.5 * step, -3.0e-39, 1e38])));
+        let rounded = numbers(&rounded(of(&[1.0, 1.0 + 0.4 * step, 1.0 + 0.6 * step, 1.0 + 0.5 * step, 1.0 + 1.5 * step, -3.0e-39, 1e38])));
         assert_eq!(rounded[..5], [1.0, 1.0, 1.0 + step, 1.0, 1.0 + 2.0 * step]);
         assert!((rounded[5] + 3.0e-39).abs() < 1e-40 && (rounded[6] / 1e38 - 1.0).abs() < 4e-3);
     }
@@ -85,7 +84,7 @@ mod tests {
         let x = of(&[1.0, 2.0]).autodiff().require_grad();
         let weights = of(&[1.003, 0.7]).autodiff();
         let mut gradients = (rounded(x.clone()) * weights).sum().backward();
-        assert_eq!(numbers(x.grad_remove(&mut gradients).unwrap()), numbers(rounded(of(&[1.003, 0.7]))));
+        assert_eq!(numbers(&x.grad_remove(&mut gradients).unwrap()), numbers(&rounded(of(&[1.003, 0.7]))));
     }
 
     #[test]

@@ -18,14 +18,14 @@ use crate::sgd::at_rest;
 pub(crate) fn trial(parameters: &Parameters, execution: &Execution, inputs: &Known, images: usize) -> Result<Option<Work>, Failure> {
     let Some(data) = DataFacts::of(inputs) else { return Ok(None) };
     let model = outlook::model(parameters, &data);
-    let network = Network::new(model.architecture()?);
+    let network = Network::new(model.architecture()?).with_precision(parameters.precision);
     let plain = device::open(&execution.device)?;
     let batch = made_up(&data, images.clamp(1, parameters.batch_size.div_ceil(parameters.accumulate.max(1)).max(1)));
     let weights = Weights::initialise(&network.architecture, parameters.seed, &plain);
     let running = Statistics::initial(&network.architecture, &plain);
     let device = plain.clone().autodiff();
     let (tracked, frozen) = (weights.tracked(), weights.constant_on_autodiff());
-    let step = |batch| Step {
+    let step = |_, batch| Step {
         network: &network,
         tracked: &tracked,
         frozen: &frozen,
@@ -37,7 +37,7 @@ pub(crate) fn trial(parameters: &Parameters, execution: &Execution, inputs: &Kno
         device: &device,
     };
     let objective = &*parameters.objective;
-    let parts = Parts::search(objective, std::slice::from_ref(&batch), step)?;
+    let parts = Parts::search(objective, std::slice::from_ref(&batch), 1, step)?;
     let (_, gradients) = match &parameters.weight_perturbation {
         Some(perturbation) if perturbation.active(1) => perturbation.evaluate(objective, &parts)?,
         _ => parts.evaluate(objective, None)?,

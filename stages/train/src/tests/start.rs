@@ -9,7 +9,7 @@ use planish_formats::{HistoryRecord, NamedTensor, Values, read_tensors, tensor_b
 use planish_nn::{Device, Layout, Normalisation, load_checkpoint};
 use serde_json::{Value, json};
 
-use super::stage::{Begin, Files, TestHost, run, run_from, written};
+use super::stage::{Begin, Files, TestHost, run, run_from};
 use crate::Parameters;
 
 const WEIGHTS: &str = "last/weights.safetensors";
