@@ -150,8 +150,8 @@ mod tests {
 
     #[test]
     fn a_difference_above_the_bound_is_named() {
-        let message = check_bound(&[1.0, 2.0, 5.0, 1.0], &[1.0, 2.5, 5.0, 1.25], 2, (0.1, "image")).unwrap_err().to_string();
-        assert!(message.contains("5.000e-1 (class 1 of image 0)") && message.contains("bound 1.000e-1 times 5.000e0"), "{message}");
+        let message = check_bound(&[1.0, 2.0, 5.0, 1.0], &[1.0, 2.5, 5.0, 1.25], 2, (0.05, "image")).unwrap_err().to_string();
+        assert!(message.contains("5.000e-1 (class 1 of image 0)") && message.contains("bound 5.000e-2 times 5.000e0"), "{message}");
         assert!(check_bound(&[f32::NAN], &[1.0], 1, (0.1, "image")).is_err());
         assert!(check_bound(&[f32::INFINITY], &[1.0], 1, (0.1, "image")).is_err());
     }
