@@ -1,13 +1,12 @@
 //! What a worker does with its job: lock, look again, run the stage, store what it made.
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use planish_cache::{Digest, ENTRY_VERSION, Entry, KeyLock, Published, Scratch, Store};
-use planish_contract::{AnyStage, Context, Failure, Folder, Gathered, Host, Input};
+use planish_contract::{AnyStage, Context, Failure, Folder, Gathered, Host, Input, panic_message};
 use serde::Deserialize;
 
 use crate::command::{self, CommandParameters};
@@ -197,7 +196,7 @@ fn run_stage(job: &Job, kinds: &dyn Kinds, scratch: &Path, context: &Context<'_>
     match catch_unwind(AssertUnwindSafe(|| stage.run(&job.parts.parameters, &job.execution, context))) {
         Ok(result) => Ok(result?),
         Err(payload) => {
-            let message = format!("the stage panicked: {}", panic_message(payload.as_ref()));
+            let message = format!("the stage panicked: {}", panic_message(payload.as_ref()).unwrap_or("no message"));
             Err(Failed::stage(message).hint("a mistake in the stage's code; its log has the place").transient())
         }
     }
@@ -215,12 +214,6 @@ fn run_program(job: &Job, scratch: &Path, context: &Context<'_>) -> Result<(), F
         log: &job.log,
     };
     program::run(program, context)
-}
-
-/// What a panic said.
-pub(super) fn panic_message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// Stores what the stage made.

@@ -1,5 +1,6 @@
 //! Why a stage did not finish.
 
+use std::any::Any;
 use std::path::{Path, PathBuf};
 
 /// Why a stage did not finish. Messages are lowercase fragments; the hint says what to do.
@@ -62,4 +63,10 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+/// What a panic said, if it said something in words; from what unwinding or a thread's end gives.
+#[must_use]
+pub fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }

@@ -15,7 +15,7 @@ mod stage;
 
 pub use artifact::{Arity, Coordinate, Coordinates, Folder, InputSpec, Interface, Kind, OutputSpec};
 pub use context::{Context, Gathered, Host, Input, Progress, SilentHost};
-pub use failure::Failure;
+pub use failure::{Failure, panic_message};
 pub use fraction::{Fraction, NUMBER_PATTERN, parse_fraction};
 pub use memo::{Memo, MemoryHost, PartKey};
 pub use outlook::{Known, Outlook, Work, family};

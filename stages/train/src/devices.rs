@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::thread::{Builder, ScopedJoinHandle};
 
 use burn::tensor::StreamId;
-use planish_contract::Failure;
+use planish_contract::{Failure, panic_message};
 use planish_nn::device::describe;
 use planish_nn::{Device, Parameters, Statistics};
 
@@ -117,8 +117,8 @@ pub(crate) fn at_once<T: Send>(indices: Range<usize>, work: &(dyn Fn(usize) -> R
 fn result<T>(index: usize, thread: std::io::Result<ScopedJoinHandle<'_, Result<T, Failure>>>) -> Result<T, Failure> {
     let thread = thread.map_err(|error| Failure::internal(format!("no thread for part {} of a step: {error}", index + 1)))?;
     thread.join().unwrap_or_else(|panic| {
-        let why = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-        Err(Failure::internal(format!("part {} of a step panicked: {}", index + 1, why.unwrap_or_default())))
+        let why = panic_message(panic.as_ref()).unwrap_or_default();
+        Err(Failure::internal(format!("part {} of a step panicked: {why}", index + 1)))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use burn::backend::DispatchDevice;
 use burn::tensor::Tensor;
-use planish_contract::Failure;
+use planish_contract::{Failure, panic_message};
 
 use super::{Device, DeviceName, Which};
 
@@ -133,11 +133,7 @@ fn try_out(device: &Device, name: &DeviceName) -> Result<(), Failure> {
         Ok(Ok(128.0)) => return Ok(()),
         Ok(Ok(other)) => format!("it adds 64 twos to {other}"),
         Ok(Err(error)) => error,
-        Err(panic) => panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-            .unwrap_or_else(|| "its first computation panicked".to_owned()),
+        Err(panic) => panic_message(panic.as_ref()).unwrap_or("its first computation panicked").to_owned(),
     };
     let hint = "write device = \"cpu\" or \"auto\"; what a device needs is in docs/gpu.md";
     Err(Failure::input_hint(format!("device `{name}` can't be used: {why}"), hint))
