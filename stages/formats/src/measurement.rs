@@ -10,6 +10,7 @@ use std::path::Path;
 use planish_contract::{Failure, Folder};
 use serde::{Deserialize, Serialize};
 
+use crate::median::median_of_sorted;
 use crate::tensors::{NamedTensor, read_tensors, write_tensors};
 use crate::{SplitName, Threat, Values, check_schema, read_json, write_json};
 
@@ -64,7 +65,7 @@ impl Summary {
         let rank = (count * 9).div_ceil(10).max(1) - 1;
         Some(Summary {
             mean: sorted.iter().sum::<f64>() / count as f64,
-            median: crate::median(sorted.iter().copied())?,
+            median: median_of_sorted(&sorted)?,
             percentile_90: *sorted.get(rank)?,
             largest: *sorted.last()?,
         })

@@ -5,6 +5,11 @@
 pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
+    median_of_sorted(&sorted)
+}
+
+/// The same of values in order.
+pub(crate) fn median_of_sorted(sorted: &[f64]) -> Option<f64> {
     let (low, high) = (*sorted.get(sorted.len().saturating_sub(1) / 2)?, *sorted.get(sorted.len() / 2)?);
     Some(f64::midpoint(low, high))
 }
