@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::machine;
+use crate::spec::read_bounded;
 
 pub use measured::keep_trials;
 
@@ -159,12 +160,8 @@ pub fn now() -> String {
 /// What is wrong with the file, in words.
 pub fn read_throughput(path: &Path) -> Result<Throughput, String> {
     const LIMIT: u64 = 1 << 20;
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > LIMIT {
-        return Err(format!("it has {size} bytes; such a file has {LIMIT} at most"));
-    }
-    let text = std::fs::read(path).map_err(|error| error.to_string())?;
-    let throughput: Throughput = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    let text = read_bounded(path, LIMIT, "a throughput")?;
+    let throughput: Throughput = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     throughput.check().map(|()| throughput)
 }
 
@@ -213,6 +210,8 @@ mod tests {
             std::fs::write(&file, text).unwrap();
             read_throughput(&file)
         };
+        assert_eq!(read_throughput(folder.path()).unwrap_err(), "it is a folder, not a file");
+        assert!(read(&" ".repeat((1 << 20) + 1)).unwrap_err().contains("larger than 1 MiB"));
         let good = Throughput::assumed(19.5, 0.3);
         assert_eq!(read(&serde_json::to_string(&good).unwrap()), Ok(good.clone()));
         assert!(read("{}").unwrap_err().contains("device"));

@@ -31,6 +31,7 @@ pub use error::{SpecError, SpecErrors};
 pub use load::load;
 pub(crate) use name::refuse_name;
 pub use schema::schema;
+pub(crate) use source::read_bounded;
 pub use source::{MAX_FILE_BYTES, Sources, Span};
 
 /// The stage kinds that a pipeline may use; `command` is always one of them.

@@ -50,7 +50,7 @@ impl Sources {
     /// # Errors
     /// A sentence fragment: the file can't be read, is not UTF-8, or is larger than [`MAX_FILE_BYTES`].
     pub fn add_file(&mut self, path: &Path) -> Result<usize, String> {
-        let text = read_bounded(path).map_err(|reason| format!("{}: {reason}", path.display()))?;
+        let text = read_bounded(path, MAX_FILE_BYTES, "a pipeline").map_err(|reason| format!("{}: {reason}", path.display()))?;
         let absolute = std::path::absolute(path).map_err(|e| format!("{}: {e}", path.display()))?;
         self.files.push((absolute, *blake3::hash(text.as_bytes()).as_bytes()));
         Ok(self.add(&path.display().to_string(), text))
@@ -97,12 +97,16 @@ pub(crate) fn describe(kind: FileType) -> &'static str {
     }
 }
 
-fn read_bounded(path: &Path) -> Result<String, String> {
+/// The text of a regular file of at most `limit` bytes, some MiB; `whose` file it is.
+///
+/// # Errors
+/// A sentence fragment: the file can't be read, is none, is larger, or is not UTF-8.
+pub(crate) fn read_bounded(path: &Path, limit: u64, whose: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     let file = open(path)?;
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(format!("the file is larger than {} MiB, the most a pipeline may have", MAX_FILE_BYTES / (1024 * 1024)));
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    if bytes.len() as u64 > limit {
+        return Err(format!("the file is larger than {} MiB, the most {whose} may have", limit / (1024 * 1024)));
     }
     String::from_utf8(bytes).map_err(|e| format!("the file is not UTF-8 text (byte {})", e.utf8_error().valid_up_to()))
 }
