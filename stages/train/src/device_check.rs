@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use planish_contract::Failure;
+use planish_formats::median;
 pub use planish_nn::Device;
 pub use planish_nn::device::{is_card, is_processor};
 use planish_nn::networks::AnyNetwork;
+use planish_nn::vectors::norm;
 use planish_nn::{DeviceName, device};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -132,10 +134,6 @@ fn flat(gradients: WeightGradients) -> Result<Vec<f32>, Failure> {
     Ok(all)
 }
 
-fn norm(values: &[f32]) -> f64 {
-    values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
-}
-
 fn difference(found: &[f32], expected: &[f32]) -> f64 {
     if found.len() != expected.len() {
         return f64::NAN;
@@ -164,8 +162,7 @@ pub fn speeds(device: &Device, large: bool) -> Result<Vec<Speed>, Failure> {
             rehearsal.train(&*objective)?;
             seconds.push(since.elapsed().as_secs_f64());
         }
-        seconds.sort_by(f64::total_cmp);
-        let seconds = seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN);
+        let seconds = median(seconds).unwrap_or(f64::NAN);
         speeds.push(Speed { what: format!("{name}, wrn-{depth}-{width}, {images} images"), images, seconds });
     }
     Ok(speeds)

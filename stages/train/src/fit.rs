@@ -123,13 +123,14 @@ impl<'a> Fit<'a> {
     /// The epoch so far, not validated.
     fn record(&self, state: &State, epoch: &Epoch) -> HistoryRecord {
         let last = state.progress.step.saturating_sub(1);
+        let (search, outer) = self.parameters.gradients_per_image(epoch.record.epoch);
         HistoryRecord {
             step: state.progress.step,
             learning_rate: self.rate(last),
             eps: self.eps(last),
             terms: epoch.totals.means(),
             train_accuracy: epoch.totals.accuracy(),
-            gradients_per_image: self.gradients_per_image(epoch.record.epoch),
+            gradients_per_image: search + outer,
             ..epoch.record.clone()
         }
     }
@@ -186,12 +187,6 @@ impl<'a> Fit<'a> {
             batch_size: self.parameters.batch_size,
             device: self.devices.primary(),
         }
-    }
-
-    fn gradients_per_image(&self, epoch: u32) -> u64 {
-        let perturbed = self.parameters.weight_perturbation.as_ref().is_some_and(|perturbation| perturbation.active(epoch));
-        let (search, outer) = (self.parameters.objective.search_gradients(), self.parameters.objective.outer_gradients());
-        search + if perturbed { 2 * outer } else { outer }
     }
 
     /// The learning rate of step `step` (from 0).

@@ -41,10 +41,8 @@ pub(crate) fn passes_after(parameters: &Parameters, sizes: Sizes, done: u32) -> 
 
 /// What one training image counts for in an epoch, in forward passes.
 pub(crate) fn passes(parameters: &Parameters, epoch: u32) -> f64 {
-    let objective = &parameters.objective;
-    let perturbed = parameters.weight_perturbation.as_ref().is_some_and(|perturbation| perturbation.active(epoch));
-    let outer = objective.outer_gradients() as f64 * if perturbed { 2.0 } else { 1.0 };
-    objective.search_gradients() as f64 * ModelFacts::INPUT_GRADIENT + outer * ModelFacts::WEIGHT_GRADIENT
+    let (search, outer) = parameters.gradients_per_image(epoch);
+    search as f64 * ModelFacts::INPUT_GRADIENT + outer as f64 * ModelFacts::WEIGHT_GRADIENT
 }
 
 /// What the probes of so many epochs count for.

@@ -77,6 +77,17 @@ fn is_one(parts: &usize) -> bool {
 }
 
 impl Parameters {
+    /// The weight perturbation, in an epoch (from 1) that has it.
+    pub(crate) fn weight_perturbation_in(&self, epoch: u32) -> Option<&WeightPerturbation> {
+        self.weight_perturbation.as_ref().filter(|perturbation| perturbation.active(epoch))
+    }
+
+    /// How many images go forward and back for one training image in an epoch (from 1): in searches, and in outer passes.
+    pub(crate) fn gradients_per_image(&self, epoch: u32) -> (u64, u64) {
+        let passes = if self.weight_perturbation_in(epoch).is_some() { 2 } else { 1 };
+        (self.objective.search_gradients(), passes * self.objective.outer_gradients())
+    }
+
     /// Checks every range, at plan time.
     ///
     /// # Errors

@@ -6,9 +6,11 @@ use planish_nn::networks::AnyNetwork;
 use planish_nn::{Ball, Device, Network, Parameters, Statistics, Stream};
 
 use crate::batches::Batch;
+use crate::devices::Replica;
 use crate::gradients::Parts;
 use crate::objective::{self, Evaluation, Objective, Step, WeightGradients};
 use crate::sgd::{Sgd, at_rest};
+use crate::weight_perturbation::{WeightPerturbation, evaluate};
 
 /// The shape of the images `[c, h, w]` and the number of classes: those of CIFAR-10.
 const SHAPE: [usize; 3] = [3, 32, 32];
@@ -19,15 +21,14 @@ const LEARNING_RATE: f64 = 1e-3;
 
 /// A network as it is before its first step, and one batch of random images and labels.
 pub struct Rehearsal {
-    /// The network.
-    pub network: Network,
-    /// Its weights.
-    pub weights: Parameters,
-    /// Its running statistics.
-    pub running: Statistics,
     /// The images, uniform in [0, 1].
     pub batch: Batch,
+    network: Network,
+    weights: Parameters,
     velocity: Parameters,
+    running: Statistics,
+    ball: Ball,
+    seed: u64,
     device: Device,
 }
 
@@ -38,36 +39,44 @@ impl Rehearsal {
     /// [`Failure::Input`] when the network's parameters can't be used.
     pub fn new(network: &AnyNetwork, images: usize, device: &Device) -> Result<Self, Failure> {
         let network = Network::new(network.architecture(SHAPE, CLASSES, &[], &[])?);
-        let mut pixels = vec![0.0; images * SHAPE.iter().product::<usize>()];
+        Ok(Rehearsal::of(network, images, (Ball::new(Norm::Linf, EPS), 0), device))
+    }
+
+    /// `network` with `images` random images of its shape, every class in turn; perturbations within a ball, and a seed for what is drawn.
+    pub(crate) fn of(network: Network, images: usize, (ball, seed): (Ball, u64), device: &Device) -> Self {
+        let architecture = &network.architecture;
+        let mut pixels = vec![0.0; images * architecture.input.iter().product::<usize>()];
         Stream::new(1, "bench", &[]).fill_uniform(&mut pixels, 0.0, 1.0);
-        let labels = (0..CLASSES as u32).cycle().take(images).collect();
-        let weights = Parameters::initialise(&network.architecture, 0, device);
-        Ok(Rehearsal {
-            velocity: at_rest(&weights),
-            running: Statistics::initial(&network.architecture, device),
+        let labels = (0..architecture.classes.max(1) as u32).cycle().take(images).collect();
+        let weights = Parameters::initialise(architecture, seed, device);
+        Rehearsal {
             batch: Batch { images: pixels, labels, ids: (0..images as u32).collect() },
+            velocity: at_rest(&weights),
+            running: Statistics::initial(architecture, device),
             device: device.clone().autodiff(),
             network,
             weights,
-        })
+            ball,
+            seed,
+        }
     }
 
-    /// The weights as leaves of a reverse pass, and as constants.
-    fn both(&self) -> (Parameters, Parameters) {
-        (self.weights.tracked(), self.weights.constant_on_autodiff())
+    /// What passes read of the network, on its device.
+    fn replica(&self) -> Replica {
+        Replica::on(&self.device, &self.weights, &self.running)
     }
 
-    fn step<'a>(&'a self, (tracked, frozen): &'a (Parameters, Parameters)) -> Step<'a> {
+    fn step<'a>(&'a self, replica: &'a Replica) -> Step<'a> {
         Step {
             network: &self.network,
-            tracked,
-            frozen,
-            running: &self.running,
+            tracked: &replica.tracked,
+            frozen: &replica.frozen,
+            running: &replica.running,
             batch: &self.batch,
-            ball: Ball::new(Norm::Linf, EPS),
-            seed: 0,
+            ball: self.ball,
+            seed: self.seed,
             epoch: 1,
-            device: &self.device,
+            device: &replica.device,
         }
     }
 
@@ -76,14 +85,27 @@ impl Rehearsal {
     /// # Errors
     /// Those of the objective.
     pub fn train(&mut self, objective: &dyn Objective) -> Result<(), Failure> {
-        let weights = self.both();
-        let parts = Parts::search(objective, std::slice::from_ref(&self.batch), 1, |_, _| self.step(&weights))?;
-        let (evaluations, gradients) = parts.evaluate(objective, None)?;
+        self.descend(objective, None, (&Sgd::default(), LEARNING_RATE))
+    }
+
+    /// The same with weights perturbed, where that is wanted, and another descent at another rate.
+    ///
+    /// # Errors
+    /// Those of the objective.
+    pub(crate) fn descend(
+        &mut self,
+        objective: &dyn Objective,
+        perturbation: Option<&WeightPerturbation>,
+        (optimizer, rate): (&Sgd, f64),
+    ) -> Result<(), Failure> {
+        let replica = self.replica();
+        let parts = Parts::search(objective, std::slice::from_ref(&self.batch), 1, |_, _| self.step(&replica))?;
+        let (evaluations, gradients) = evaluate(objective, &parts, perturbation)?;
         for statistics in evaluations.iter().flat_map(|evaluation| &evaluation.updates) {
             self.running = self.running.blend(statistics, 0.1);
         }
-        (self.weights, self.velocity) = Sgd::default().step(&self.weights, &self.velocity, gradients, LEARNING_RATE);
-        self.wait()
+        (self.weights, self.velocity) = optimizer.step(&self.weights, &self.velocity, gradients, rate);
+        self.device.sync().map_err(|error| Failure::internal(format!("the device failed: {error:?}")))
     }
 
     /// The images x+δ that a search ends at.
@@ -91,7 +113,7 @@ impl Rehearsal {
     /// # Errors
     /// Those of the objective.
     pub fn search(&self, objective: &dyn Objective) -> Result<Vec<f32>, Failure> {
-        objective.search(&self.step(&self.both()))
+        objective.search(&self.step(&self.replica()))
     }
 
     /// The objective at the images `perturbed` and its weight gradients.
@@ -99,7 +121,7 @@ impl Rehearsal {
     /// # Errors
     /// Those of the objective.
     pub fn outer(&self, objective: &dyn Objective, perturbed: &[f32]) -> Result<(Evaluation, WeightGradients), Failure> {
-        objective::evaluate(objective, &self.step(&self.both()), perturbed)
+        objective::evaluate(objective, &self.step(&self.replica()), perturbed)
     }
 
     /// Gradients of the images with fixed weights and running statistics, `[n, c, h, w]`: one step of a search.
@@ -107,12 +129,8 @@ impl Rehearsal {
     /// # Errors
     /// Those of the pass.
     pub fn input_gradient(&self) -> Result<Vec<f32>, Failure> {
-        let weights = self.both();
-        let step = self.step(&weights);
+        let replica = self.replica();
+        let step = self.step(&replica);
         Ok(step.slopes(&step.input_gradient(&self.running), &self.batch.images)?.gradient)
-    }
-
-    fn wait(&self) -> Result<(), Failure> {
-        self.device.sync().map_err(|error| Failure::internal(format!("the device failed: {error:?}")))
     }
 }

@@ -6,9 +6,10 @@ use planish_nn::Ball;
 use crate::batches::Batch;
 use crate::fit::Fit;
 use crate::gradients::{Parts, clip};
-use crate::objective::{Evaluation, Objective, Step, WeightGradients};
+use crate::objective::{Objective, Step, WeightGradients};
 use crate::state::State;
 use crate::totals::{Place, Totals};
+use crate::weight_perturbation::evaluate;
 
 impl Fit<'_> {
     /// Trains `state` on `batch` and counts what it came to in `totals`.
@@ -31,7 +32,7 @@ impl Fit<'_> {
             epoch,
             device: &replicas[device].device,
         })?;
-        let (evaluations, gradients) = self.evaluate(objective, &parts, epoch)?;
+        let (evaluations, gradients) = evaluate(objective, &parts, self.parameters.weight_perturbation_in(epoch))?;
         let place = Place { epoch, step: state.progress.step + 1 };
         for (evaluation, batch) in evaluations.iter().zip(batches.iter()) {
             totals.add(evaluation, batch, place)?;
@@ -47,13 +48,6 @@ impl Fit<'_> {
         state.progress.step += 1;
         self.average(state, epoch);
         Ok(())
-    }
-
-    fn evaluate(&self, objective: &dyn Objective, parts: &Parts<'_>, epoch: u32) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
-        match &self.parameters.weight_perturbation {
-            Some(perturbation) if perturbation.active(epoch) => perturbation.evaluate(objective, parts),
-            _ => parts.evaluate(objective, None),
-        }
     }
 
     fn clipped(&self, gradients: WeightGradients, batch: &Batch, place: Place, totals: &mut Totals) -> Result<WeightGradients, Failure> {

@@ -2,14 +2,11 @@
 
 use planish_contract::{Failure, Known, Work};
 use planish_formats::DataFacts;
-use planish_nn::{Ball, Network, Parameters as Weights, Statistics, Stream, device};
+use planish_nn::{Ball, Network, device};
 
-use crate::batches::Batch;
-use crate::gradients::Parts;
-use crate::objective::Step;
 use crate::outlook;
 use crate::parameters::{Execution, Parameters};
-use crate::sgd::at_rest;
+use crate::rehearsal::Rehearsal;
 
 /// Search, gradients and descent on at most `images` images, no more than go through the network at once; what that came to.
 ///
@@ -19,40 +16,13 @@ pub(crate) fn trial(parameters: &Parameters, execution: &Execution, inputs: &Kno
     let Some(data) = DataFacts::of(inputs) else { return Ok(None) };
     let model = outlook::model(parameters, &data);
     let network = Network::new(model.architecture()?).with_precision(parameters.precision);
-    let plain = device::open(&execution.device)?;
-    let batch = made_up(&data, images.clamp(1, parameters.batch_size.div_ceil(parameters.accumulate.max(1)).max(1)));
-    let weights = Weights::initialise(&network.architecture, parameters.seed, &plain);
-    let running = Statistics::initial(&network.architecture, &plain);
-    let device = plain.clone().autodiff();
-    let (tracked, frozen) = (weights.tracked(), weights.constant_on_autodiff());
-    let step = |_, batch| Step {
-        network: &network,
-        tracked: &tracked,
-        frozen: &frozen,
-        running: &running,
-        batch,
-        ball: Ball::new(parameters.threat.norm, parameters.threat.eps.value()),
-        seed: parameters.seed,
-        epoch: 1,
-        device: &device,
-    };
-    let objective = &*parameters.objective;
-    let parts = Parts::search(objective, std::slice::from_ref(&batch), 1, step)?;
-    let (_, gradients) = match &parameters.weight_perturbation {
-        Some(perturbation) if perturbation.active(1) => perturbation.evaluate(objective, &parts)?,
-        _ => parts.evaluate(objective, None)?,
-    };
-    let _ = parameters.optimizer.step(&weights, &at_rest(&weights), gradients, 0.0);
-    device.sync().map_err(|error| Failure::internal(format!("the device failed: {error:?}")))?;
-    Ok(model.work_on(batch.len() as f64 * outlook::passes(parameters, 1), &plain))
-}
-
-/// Random images of every class in turn.
-fn made_up(data: &DataFacts, count: usize) -> Batch {
-    let mut images = vec![0.0; count * data.shape.iter().product::<usize>()];
-    Stream::new(0, "trial", &[]).fill_uniform(&mut images, 0.0, 1.0);
-    let labels = (0..data.classes.max(1) as u32).cycle().take(count).collect();
-    Batch { images, labels, ids: (0..count as u32).collect() }
+    let device = device::open(&execution.device)?;
+    let images = images.clamp(1, parameters.batch_size.div_ceil(parameters.accumulate.max(1)).max(1));
+    let ball = Ball::new(parameters.threat.norm, parameters.threat.eps.value());
+    let mut rehearsal = Rehearsal::of(network, images, (ball, parameters.seed), &device);
+    // At rate 0, so that made-up labels can't make the weights diverge.
+    rehearsal.descend(&*parameters.objective, parameters.weight_perturbation_in(1), (&parameters.optimizer, 0.0))?;
+    Ok(model.work_on(images as f64 * outlook::passes(parameters, 1), &device))
 }
 
 #[cfg(test)]

@@ -33,6 +33,18 @@ impl Default for WeightPerturbation {
 /// Added to the norm of a gradient (official code).
 const NORM_FLOOR: f64 = 1e-20;
 
+/// The objective on `parts` and its weight gradients, with `perturbation` where there is one.
+///
+/// # Errors
+/// Those of the objective.
+pub fn evaluate(
+    objective: &dyn Objective,
+    parts: &Parts<'_>,
+    perturbation: Option<&WeightPerturbation>,
+) -> Result<(Vec<Evaluation>, WeightGradients), Failure> {
+    perturbation.map_or_else(|| parts.evaluate(objective, None), |perturbation| perturbation.evaluate(objective, parts))
+}
+
 impl WeightPerturbation {
     /// Checks the range; `path` is where the option stands.
     ///
