@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::exit::Exit;
+use crate::plan::Instance;
 use crate::run::{Earlier, Estimate, Forecast, Ground, Guess, Prospect, Throughput, Total, forecast, guesses, prospects, read_throughput};
 use crate::show::{self, PlanView, Screen, TimeView};
 use crate::spec::Kinds;
@@ -85,15 +86,19 @@ fn elsewhere(arguments: &PlanArguments) -> Result<Option<Throughput>, CommandErr
 pub(super) fn tell(opened: &Opened, telling: &Telling<'_>, screen: Screen) -> Result<Exit, CommandError> {
     let forecasts = forecast(&opened.plan, &opened.store, &opened.history, telling.force)?;
     let open = forecasts.iter().any(|forecast| !matches!(forecast, Forecast::Hit { .. }));
-    let throughput = match &telling.elsewhere {
-        Some(elsewhere) => elsewhere.clone(),
-        None if open => Throughput::of_store(&opened.store, telling.accelerator)?,
-        None => Throughput::unknown(telling.accelerator),
-    };
     let prospects = prospects(&opened.plan, telling.kinds);
     // How long the same took is known of this machine only.
     let here = telling.elsewhere.is_none();
-    let past = here.then_some(Earlier { history: &opened.history, store: &opened.store });
+    let past = Earlier { history: &opened.history, store: &opened.store };
+    let is_new =
+        |(instance, forecast): (&Instance, &Forecast)| !matches!(forecast, Forecast::Hit { .. }) && past.seconds(&instance.id).is_none();
+    let throughput = match &telling.elsewhere {
+        Some(elsewhere) => elsewhere.clone(),
+        // It is in every entry of the store, so it is looked for only where it is asked for.
+        None if opened.plan.instances.iter().zip(&forecasts).any(is_new) => Throughput::of_store(&opened.store, telling.accelerator)?,
+        None => Throughput::unknown(telling.accelerator),
+    };
+    let past = here.then_some(past);
     let guesses = guesses(&opened.plan, &forecasts, &prospects, &throughput, past);
     opened.say_notices(screen);
     let views = PlanView::all(&opened.plan, &forecasts, &guesses, &prospects);

@@ -46,12 +46,16 @@ pub struct Earlier<'a> {
 }
 
 impl Earlier<'_> {
-    /// The work, if it was recorded, and the seconds of the last time that an instance ran.
-    fn of(self, instance: &str) -> Option<(Option<Work>, f64)> {
-        let past = self.history.past(instance)?;
-        let entry = past.key.and_then(|key| self.store.peek(&key).ok().flatten());
-        let facts = entry.map(|entry| Provenance::read(&entry.provenance).facts);
-        Some((facts.and_then(|facts| Work::read(facts.get(Work::FACT)?)), past.seconds?))
+    /// How many seconds an instance took the last time.
+    #[must_use]
+    pub fn seconds(self, instance: &str) -> Option<f64> {
+        self.history.past(instance)?.seconds
+    }
+
+    /// How much work that was, if it was recorded. Reads the result's entry.
+    fn work(self, instance: &str) -> Option<Work> {
+        let entry = self.store.peek(&self.history.past(instance)?.key?).ok()??;
+        Work::read(Provenance::read(&entry.provenance).facts.get(Work::FACT)?)
     }
 }
 
@@ -70,10 +74,10 @@ pub fn guesses<'a>(
         if matches!(forecast, Forecast::Hit { .. }) {
             return Guess { seconds: Some(0.0), ground: Ground::Hit };
         }
-        if let Some((past, seconds)) = past.and_then(|past| past.of(&instance.id)) {
+        if let Some((past, seconds)) = past.and_then(|past| Some((past, past.seconds(&instance.id)?))) {
             // What may turn out to be less is not what was done.
             let now = prospect.work.as_ref().filter(|work| !work.at_most);
-            let scale = now.zip(past).map_or(1.0, |(now, then)| now.amount / then.amount);
+            let scale = now.and_then(|now| Some(now.amount / past.work(&instance.id)?.amount)).unwrap_or(1.0);
             return Guess { seconds: Some(scale * seconds), ground: Ground::Before };
         }
         let cpus = total.clamp(instance.resources).0.cpus.max(1) as f64;
