@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::fs::{self, FileKind, Links, Stat, Temp};
-use crate::store::lock;
 use crate::{Digest, Notice, Store, StoreError};
 
 /// Where damaged blobs and entries are kept, inside their folders.
@@ -159,7 +158,7 @@ impl Store {
         if stat.kind != FileKind::Regular {
             return Ok(Verdict::Damaged(stat));
         }
-        if lock(&self.memo).find(&stat) == Some(*digest) {
+        if self.memo().find(&stat) == Some(*digest) {
             return Ok(Verdict::Intact);
         }
         let started = fs::now();
@@ -171,7 +170,7 @@ impl Store {
             Ok(Some(_)) => return Ok(Verdict::Damaged(stat)),
         };
         if fs::stat(path)? == Some(stat) {
-            lock(&self.memo).note(&stat, found, started);
+            self.memo().note(&stat, found, started);
         }
         Ok(Verdict::Intact)
     }
@@ -218,7 +217,7 @@ impl Store {
 
     /// Whether what stands for the blob `digest` in state `stat` has the right bytes, whatever the stat memo says; `None` when it is gone.
     pub(crate) fn rehash(&self, digest: &Digest, stat: &Stat) -> Result<Option<bool>, StoreError> {
-        lock(&self.memo).forget(stat);
+        self.memo().forget(stat);
         match self.judge(&self.layout.object(digest), digest)? {
             Verdict::Absent => Ok(None),
             Verdict::Intact => Ok(Some(true)),

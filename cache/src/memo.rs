@@ -10,8 +10,9 @@ const MAGIC: &[u8; 16] = b"planish memo  1\n";
 /// Bytes of one record on disk: six integers of 8 bytes and a digest, little endian.
 const RECORD: usize = 6 * 8 + 32;
 const DIGEST: usize = 32;
-/// More records than this are not kept; the oldest go first.
-const CAPACITY: usize = 1 << 18;
+/// More records than this are not kept; the oldest go first. Two million files of one data set (ImageNet has 1.3) and those of the store beside
+/// them: a data set that did not fit would be read from the first file to the last each time.
+const CAPACITY: usize = 5 << 19;
 const FILE_LIMIT: u64 = (MAGIC.len() + CAPACITY * RECORD + DIGEST) as u64;
 
 /// How far apart the last change of a file and its hashing must be, in nanoseconds.
@@ -84,7 +85,7 @@ impl Memo {
                 *ours = theirs;
             }
         }
-        self.shed();
+        self.shed(CAPACITY);
         // No fsync: a memo lost in a crash is only rebuilt, and a torn one fails its checksum.
         let mut temp = Temp::create(folder)?;
         temp.write(&encode(&self.records))?;
@@ -93,8 +94,8 @@ impl Memo {
         Ok(())
     }
 
-    fn shed(&mut self) {
-        let surplus = self.records.len().saturating_sub(CAPACITY);
+    fn shed(&mut self, capacity: usize) {
+        let surplus = self.records.len().saturating_sub(capacity);
         if surplus > 0 {
             let mut ages: Vec<(i64, (u64, u64))> = self.records.iter().map(|(file, record)| (record.noted, *file)).collect();
             ages.sort_unstable();
@@ -113,7 +114,8 @@ pub(crate) fn settled(stat: &Stat, started: i64) -> bool {
 }
 
 fn encode(records: &BTreeMap<(u64, u64), Record>) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
+    let mut bytes = Vec::with_capacity(MAGIC.len() + records.len() * RECORD + DIGEST);
+    bytes.extend(MAGIC);
     for ((device, inode), record) in records {
         for number in [*device, *inode, record.size] {
             bytes.extend(number.to_le_bytes());
@@ -233,11 +235,11 @@ mod tests {
     #[test]
     fn the_oldest_records_go_first() {
         let mut memo = Memo::default();
-        for inode in 0..CAPACITY as u64 + 10 {
+        for inode in 0..110 {
             memo.note(&file(inode, 5), Digest::of(b""), 10 * SECOND + inode.cast_signed());
         }
-        memo.shed();
-        assert_eq!(memo.records.len(), CAPACITY);
+        memo.shed(100);
+        assert_eq!(memo.records.len(), 100);
         assert_eq!(memo.find(&file(9, 5)), None);
         assert!(memo.find(&file(10, 5)).is_some());
     }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::folders::Located;
 use crate::fs::{self, FileKind, Links, Stat, Temp};
 use crate::memo::settled;
-use crate::store::lock;
 use crate::tree::{Tree, TreeFile};
 use crate::{Digest, FileName, Store, StoreError};
 
@@ -56,7 +55,7 @@ impl Store {
         fs::wait_until(|| linked.iter().all(|(_, _, stat)| settled(stat, fs::now())));
         for (digest, path, stat) in linked {
             if fs::stat(path)? == Some(stat) {
-                lock(&self.memo).note(&stat, digest, fs::now());
+                self.memo().note(&stat, digest, fs::now());
             }
         }
         Ok(())

@@ -7,7 +7,6 @@ use crate::entries::read_entry;
 use crate::index::{self, Decoded};
 use crate::memo::Memo;
 use crate::snapshot::{Known, Named, Snapshot};
-use crate::store::lock;
 use crate::{Digest, Entry, Key, Store, StoreError, fs};
 
 /// From this number of results on a second thread pays.
@@ -20,7 +19,7 @@ impl Store {
     /// [`StoreError::Io`] when the file system fails. Damage is a miss.
     pub fn outputs(&self, key: &Key) -> Result<Option<BTreeMap<String, Digest>>, StoreError> {
         self.rely_on_result(key)?;
-        let known = self.unchanged(&self.snapshot(), &lock(&self.memo), key);
+        let known = self.unchanged(&self.snapshot(), &self.memo(), key);
         match known {
             Some(known) => Ok(Some(known.outputs.into_iter().collect())),
             None => self.outputs_anew(key),
@@ -31,7 +30,7 @@ impl Store {
     /// costs a stat for each file; `None` says only that it needs a closer look.
     #[must_use]
     pub fn unchanged_results(&self, keys: &[Key]) -> Option<Digest> {
-        let (snapshot, memo) = (self.snapshot(), lock(&self.memo));
+        let (snapshot, memo) = (self.snapshot(), self.memo());
         let (snapshot, memo) = (&*snapshot, &*memo);
         let check = |keys: &[Key]| keys.iter().map(|key| self.unchanged(snapshot, memo, key)).collect::<Option<Vec<Known>>>();
         let known = if keys.len() < PARALLEL {
@@ -94,7 +93,7 @@ impl Store {
         };
         let digest = Digest::of(&bytes);
         if let Some(stat) = fs::stat(&path)?.filter(|after| before.as_ref() == Some(after)) {
-            lock(&self.memo).note(&stat, digest, started);
+            self.memo().note(&stat, digest, started);
         }
         let Some(trees) = self.trees_of(&entry)? else { return Ok(None) };
         let mut snapshot = self.snapshot();

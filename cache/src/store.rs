@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use rayon::prelude::*;
+
 use crate::layout::{LOCKS, Layout};
 use crate::lease::Lease;
 use crate::lock::{Claim, SpareSlot};
@@ -19,7 +21,8 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug)]
 pub struct Store {
     pub(crate) layout: Layout,
-    pub(crate) memo: Mutex<Memo>,
+    /// Read when first asked: that of a million files takes a moment.
+    memo: OnceLock<Mutex<Memo>>,
     /// Read when first asked: most processes look few results up.
     snapshot: OnceLock<Mutex<Snapshot>>,
     notices: Mutex<Vec<Notice>>,
@@ -42,10 +45,9 @@ impl Store {
         let layout = Layout::open(root)?;
         // Leftovers that can't be removed now do no harm.
         let _ = scratch::sweep(&layout.tmp(), LOCKS);
-        let memo = Memo::load(&layout.memo());
         Ok(Store {
             layout,
-            memo: Mutex::new(memo),
+            memo: OnceLock::new(),
             snapshot: OnceLock::new(),
             notices: Mutex::default(),
             private: Mutex::default(),
@@ -67,7 +69,7 @@ impl Store {
     /// [`StoreError::Refused`] unless it is a regular file, [`StoreError::Changed`] when it keeps changing, [`StoreError::Io`].
     pub fn hash_file(&self, path: &Path) -> Result<Digest, StoreError> {
         if let Some(stat) = fs::stat_target(path)?
-            && let Some(digest) = lock(&self.memo).find(&stat)
+            && let Some(digest) = self.memo().find(&stat)
         {
             return Ok(digest);
         }
@@ -77,11 +79,17 @@ impl Store {
             let digest = fs::hash(&mut file, path, before.size)?;
             let after = fs::stat_open(&file, path)?;
             if before == after {
-                lock(&self.memo).note(&after, digest, started);
+                self.memo().note(&after, digest, started);
                 return Ok(digest);
             }
         }
         Err(StoreError::Changed { path: path.to_path_buf() })
+    }
+
+    /// The digests of many files, in their order, hashed on all threads. Each costs what [`Store::hash_file`] says.
+    #[must_use]
+    pub fn hash_files<P: AsRef<Path> + Sync>(&self, paths: &[P]) -> Vec<Result<Digest, StoreError>> {
+        paths.par_iter().map(|path| self.hash_file(path.as_ref())).collect()
     }
 
     /// Waits for the lock of `key`. Whoever makes the key's result holds it; it is free again when dropped and
@@ -218,14 +226,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotWritable`] and the like.
     pub fn save_memo(&self) -> Result<(), StoreError> {
-        let mut memo = lock(&self.memo);
-        if memo.has_news() {
-            memo.save(&self.layout.memo(), &self.temporaries()?)?;
+        if let Some(memo) = self.memo.get() {
+            let mut memo = lock(memo);
+            if memo.has_news() {
+                memo.save(&self.layout.memo(), &self.temporaries()?)?;
+            }
         }
-        drop(memo);
         let Some(snapshot) = self.snapshot.get() else { return Ok(()) };
         let mut snapshot = lock(snapshot);
         if snapshot.has_news() { snapshot.save(&self.layout.snapshot(), &self.temporaries()?) } else { Ok(()) }
+    }
+
+    /// The stat memo.
+    pub(crate) fn memo(&self) -> MutexGuard<'_, Memo> {
+        lock(self.memo.get_or_init(|| Mutex::new(Memo::load(&self.layout.memo()))))
     }
 
     /// The index snapshot.

@@ -1,7 +1,6 @@
 use std::fs::{File, FileTimes};
 
 use super::{settle, store};
-use crate::store::lock;
 use crate::{Digest, Store, StoreError, fs};
 
 #[test]
@@ -13,8 +12,8 @@ fn an_unchanged_file_is_not_read_again_even_by_a_later_process() {
     assert_eq!(store.hash_file(&path).unwrap(), Digest::of(b"content"));
     // A false record shows that the memo is what answers.
     let stat = fs::stat(&path).unwrap().unwrap();
-    assert_eq!(lock(&store.memo).find(&stat), Some(Digest::of(b"content")));
-    lock(&store.memo).note(&stat, Digest::of(b"false"), fs::now());
+    assert_eq!(store.memo().find(&stat), Some(Digest::of(b"content")));
+    store.memo().note(&stat, Digest::of(b"false"), fs::now());
     assert_eq!(store.hash_file(&path).unwrap(), Digest::of(b"false"));
     drop(store);
     let store = Store::open(&root.path().join("store")).unwrap();

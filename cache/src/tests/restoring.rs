@@ -2,7 +2,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::{files_below, make_folder, settle, store};
-use crate::store::lock;
 use crate::{Digest, RestoreAs, Store, StoreError, fs};
 
 fn stored(root: &Path, store: &Store) -> Digest {
@@ -13,7 +12,7 @@ fn stored(root: &Path, store: &Store) -> Digest {
 
 fn is_known(store: &Store, digest: &Digest) -> bool {
     let stat = fs::stat(&store.layout.object(digest)).unwrap().unwrap();
-    lock(&store.memo).find(&stat) == Some(*digest)
+    store.memo().find(&stat) == Some(*digest)
 }
 
 #[test]

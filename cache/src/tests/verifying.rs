@@ -44,7 +44,7 @@ fn what_the_stat_memo_hides_is_found() {
     settle();
     // As if the disk had changed the bytes behind the file system's back.
     let stat = crate::fs::stat(&blob).unwrap().unwrap();
-    crate::store::lock(&store.memo).note(&stat, digest, crate::fs::now());
+    store.memo().note(&stat, digest, crate::fs::now());
     assert!(store.blob(&digest).unwrap().is_some());
     let verified = verify(&store, false);
     assert!(matches!(verified.findings[0].fault, Fault::DamagedBlob(found) if found == digest), "{verified:?}");
