@@ -4,15 +4,18 @@
 //! type and prefixed with its length, so no two different lists of parts have the same bytes; maps are hashed in the order of their keys.
 
 mod difference;
+mod files;
 
 use std::collections::BTreeMap;
 
-use planish_cache::{Digest, Key};
+use planish_cache::{Digest, Key, Store, StoreError};
 use planish_contract::Coordinates;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use difference::{Change, Difference};
+pub(crate) use files::folder as listings;
+pub use files::{Files, LISTED_ABOVE, Listing};
 
 /// The version of what a key means. Raise it when an engine change makes earlier results wrong.
 pub const FORMAT_VERSION: u32 = 1;
@@ -31,8 +34,8 @@ pub struct KeyParts {
     pub parameters: Value,
     /// Input name → what is connected, in the order that the stage sees.
     pub inputs: BTreeMap<String, Vec<InputPart>>,
-    /// Name in `files` → name inside the folder → content.
-    pub files: BTreeMap<String, BTreeMap<String, Digest>>,
+    /// Name in `files` → the files that it stands for.
+    pub files: BTreeMap<String, Files>,
     /// What `key_also` asked for; null when nothing.
     pub also: Value,
 }
@@ -45,6 +48,29 @@ pub struct InputPart {
     pub coordinates: Option<Coordinates>,
     /// Its content; `None` when an optional gather has no result for it.
     pub digest: Option<Digest>,
+}
+
+impl KeyParts {
+    /// What the key of an earlier result was made of, by its entry's `parts`, with the lists of files that are not what they are `now`: so
+    /// that the two can be compared file by file. `None` for what does not read.
+    #[must_use]
+    pub fn recall(parts: Value, now: &KeyParts, store: &Store) -> Option<Self> {
+        let mut earlier: KeyParts = serde_json::from_value(parts).ok()?;
+        for (name, files) in &mut earlier.files {
+            if now.files.get(name) != Some(files) {
+                files.recall(store);
+            }
+        }
+        Some(earlier)
+    }
+
+    /// Puts lists of many files into `store`, where [`KeyParts::recall`] finds them.
+    ///
+    /// # Errors
+    /// A store that can't be written.
+    pub fn keep_lists(&self, store: &Store) -> Result<(), StoreError> {
+        self.files.values().try_for_each(|files| files.keep(store))
+    }
 }
 
 /// The key of an instance.
@@ -71,11 +97,7 @@ pub fn key(parts: &KeyParts) -> Key {
     bytes.length(parts.files.len());
     for (name, folder) in &parts.files {
         bytes.text(name);
-        bytes.length(folder.len());
-        for (inner, digest) in folder {
-            bytes.text(inner);
-            bytes.digest(digest);
-        }
+        bytes.files(folder);
     }
     bytes.value(&parts.also);
     Key::new(Digest::from(bytes.hasher.finalize()))
@@ -107,6 +129,24 @@ impl Encoder {
 
     fn digest(&mut self, digest: &Digest) {
         self.hasher.update(digest.as_bytes());
+    }
+
+    fn files(&mut self, files: &Files) {
+        match files {
+            Files::Each(each) => {
+                self.length(each.len());
+                for (inner, digest) in each {
+                    self.text(inner);
+                    self.digest(digest);
+                }
+            }
+            Files::Listed(listing) => {
+                // No number of files that are written out.
+                self.number(u64::MAX);
+                self.number(listing.count());
+                self.digest(&listing.digest());
+            }
+        }
     }
 
     fn input(&mut self, part: &InputPart) {

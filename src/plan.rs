@@ -11,6 +11,7 @@ mod target;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use petgraph::graph::DiGraph;
@@ -112,7 +113,8 @@ pub struct PlannedFile {
     /// The folder that it is relative to: that of the pipeline file.
     pub folder: PathBuf,
     /// The regular files it stands for, sorted: name inside the folder that the stage is given, and where the file is.
-    pub paths: Vec<(String, PathBuf)>,
+    /// Shared by all instances of the stage.
+    pub paths: Arc<[(String, PathBuf)]>,
 }
 
 /// What an instance keeps busy while it runs.

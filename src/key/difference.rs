@@ -1,13 +1,18 @@
 //! What changed between two keys, for people.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use planish_cache::Digest;
 use planish_contract::Coordinates;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{InputPart, KeyParts};
+use super::{Files, InputPart, KeyParts};
+
+/// Of the files of a long list so many are named, and the rest counted.
+const NAMED: usize = 20;
 
 /// One thing that is not what it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -135,14 +140,9 @@ impl KeyParts {
             input(name, old, new, &mut list);
         }
         for (name, old, new) in both(&self.files, &new.files) {
-            let nothing = BTreeMap::new();
-            let inner = both(old.unwrap_or(&nothing), new.unwrap_or(&nothing));
-            let before = list.len();
-            list.extend(inner.filter_map(|(file, old, new)| {
-                change(old, new).map(|change| Difference::File { name: name.clone(), file: file.clone(), change })
-            }));
-            if let Some(change) = change(old, new).filter(|_| list.len() == before) {
-                list.push(Difference::File { name: name.clone(), file: "no files".to_owned(), change });
+            let say = |file: &str, change| Difference::File { name: name.clone(), file: file.to_owned(), change };
+            if let Some(change) = change(old, new) {
+                list.extend(files(old, new, change).into_iter().map(|(file, change)| say(&file, change)));
             }
         }
         list.extend(
@@ -150,6 +150,55 @@ impl KeyParts {
                 .filter_map(|(name, old, new)| change(old, new).map(|change| Difference::Code { name: name.clone(), change })),
         );
         list
+    }
+}
+
+/// The files that are not what they were, in words where they can't be named.
+fn files(old: Option<&Files>, new: Option<&Files>, change: Change) -> Vec<(String, Change)> {
+    let nothing = Files::Each(BTreeMap::new());
+    let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
+    let (Some(before), Some(after)) = (old.each(), new.each()) else {
+        return vec![(format!("{} files, then {}: their list is not in the store any more", old.count(), new.count()), change)];
+    };
+    let most = if matches!((old, new), (Files::Each(_), Files::Each(_))) { usize::MAX } else { NAMED };
+    let (mut list, mut others) = (Vec::new(), 0_u64);
+    merge(before, after, |name, change| {
+        if list.len() < most {
+            list.push((name.to_owned(), change));
+        } else {
+            others += 1;
+        }
+    });
+    if others > 0 {
+        list.push((format!("and {others} more"), Change::Changed));
+    }
+    if list.is_empty() {
+        let same = if old.count() == 0 { "no files" } else { "the same files, listed otherwise" };
+        list.push((same.to_owned(), change));
+    }
+    list
+}
+
+/// Walks along two lists, both sorted by name.
+fn merge<'a>(
+    old: impl Iterator<Item = (&'a str, Digest)>,
+    new: impl Iterator<Item = (&'a str, Digest)>,
+    mut report: impl FnMut(&str, Change),
+) {
+    let (mut old, mut new) = (old.peekable(), new.peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (Some((before, _)), Some((after, _))) => before.cmp(after),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return,
+        };
+        let before = if order.is_gt() { None } else { old.next() };
+        let after = if order.is_lt() { None } else { new.next() };
+        let name = before.or(after).map_or("", |(name, _)| name);
+        if let Some(change) = change(before.map(|(_, digest)| digest).as_ref(), after.map(|(_, digest)| digest).as_ref()) {
+            report(name, change);
+        }
     }
 }
 

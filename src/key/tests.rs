@@ -23,8 +23,15 @@ fn parts() -> KeyParts {
             ("data".to_owned(), vec![InputPart { coordinates: None, digest: Some(digest("data")) }]),
             ("attacks".to_owned(), vec![part("seed", "0", json!(0), "a"), part("seed", "1", json!(1), "b")]),
         ]),
-        files: BTreeMap::from([("script".to_owned(), BTreeMap::from([("x.py".to_owned(), digest("print()"))]))]),
+        files: BTreeMap::from([("script".to_owned(), Files::Each(BTreeMap::from([("x.py".to_owned(), digest("print()"))])))]),
         also: json!({ "device": "cpu" }),
+    }
+}
+
+fn script(parts: &mut KeyParts) -> &mut BTreeMap<String, Digest> {
+    match parts.files.get_mut("script") {
+        Some(Files::Each(each)) => each,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -61,10 +68,10 @@ fn single_changes() -> Vec<(&'static str, KeyParts)> {
         ("input attacks[seed=1] removed", changed(|p| drop(p.inputs.get_mut("attacks").unwrap().pop()))),
         ("input attacks changed", changed(|p| p.inputs.get_mut("attacks").unwrap().reverse())),
         ("input data[] changed", changed(|p| p.inputs.get_mut("data").unwrap()[0].coordinates = Some(Coordinates::new()))),
-        ("file script (x.py) changed", changed(|p| p.files.get_mut("script").unwrap().extend([("x.py".to_owned(), digest(""))]))),
-        ("file script (y.py) added", changed(|p| p.files.get_mut("script").unwrap().extend([("y.py".to_owned(), digest(""))]))),
+        ("file script (x.py) changed", changed(|p| script(p).extend([("x.py".to_owned(), digest(""))]))),
+        ("file script (y.py) added", changed(|p| script(p).extend([("y.py".to_owned(), digest(""))]))),
         ("file script (x.py) removed", changed(|p| drop(p.files.remove("script")))),
-        ("file empty (no files) added", changed(|p| drop(p.files.insert("empty".to_owned(), BTreeMap::new())))),
+        ("file empty (no files) added", changed(|p| drop(p.files.insert("empty".to_owned(), Files::Each(BTreeMap::new()))))),
         ("key_also device: \"cpu\" → \"cuda:0\"", changed(|p| p.also = json!({ "device": "cuda:0" }))),
         ("key_also all: {\"device\":\"cpu\"} → null", changed(|p| p.also = Value::Null)),
     ]
@@ -130,5 +137,56 @@ proptest! {
         prop_assert_eq!(first.differences(&second).is_empty(), a == b);
         let spelled: Value = serde_json::from_str(&serde_json::to_string_pretty(&a).unwrap()).unwrap();
         prop_assert_eq!(key(&changed(|p| p.parameters = spelled)), key(&first));
+    }
+}
+
+fn many(change: impl FnOnce(&mut BTreeMap<String, Digest>)) -> Files {
+    let mut files = (0..300).map(|number| (format!("n/{number:04}.jpeg"), digest(&number.to_string()))).collect();
+    change(&mut files);
+    Files::of(files.iter().map(|(name, digest)| (name.as_str(), *digest)), 200)
+}
+
+#[test]
+fn of_many_files_the_changed_ones_are_named_from_the_list_in_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    let with = |files| changed(|parts| drop(parts.files.insert("many".to_owned(), files)));
+    let said = |old: &KeyParts, new: &KeyParts| old.differences(new).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let old = with(many(|_| {}));
+    let entry = serde_json::to_value(&old).unwrap();
+    assert!(entry.to_string().len() < 2000, "{entry}");
+    let new = with(many(|files| {
+        files.insert("n/0123.jpeg".to_owned(), digest("other"));
+        files.remove("n/0007.jpeg");
+        files.insert("n/0300.jpeg".to_owned(), digest("300"));
+    }));
+    assert_ne!(key(&old), key(&new));
+    let unknown = KeyParts::recall(entry.clone(), &new, &store).unwrap();
+    assert_eq!(said(&unknown, &new), ["file many (300 files, then 300: their list is not in the store any more) changed"]);
+    old.keep_lists(&store).unwrap();
+    let known = KeyParts::recall(entry.clone(), &new, &store).unwrap();
+    let three = ["file many (n/0007.jpeg) removed", "file many (n/0123.jpeg) changed", "file many (n/0300.jpeg) added"];
+    assert_eq!(said(&known, &new), three);
+    assert_eq!(key(&known), key(&old));
+    assert_eq!(said(&known, &old), [""; 0]);
+
+    let all = with(many(|files| files.values_mut().for_each(|content| *content = digest("other"))));
+    assert_eq!(said(&known, &all).last().unwrap(), "file many (and 280 more) changed");
+    let list = std::fs::read_dir(listings(&store)).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(list, "damaged").unwrap();
+    let unknown = KeyParts::recall(entry, &new, &store).unwrap();
+    assert_eq!(said(&unknown, &new).len(), 1);
+}
+
+#[test]
+fn a_list_and_the_same_files_written_out_have_other_keys() {
+    let listed = changed(|parts| drop(parts.files.insert("many".to_owned(), many(|_| {}))));
+    let Files::Listed(listing) = many(|_| {}) else { panic!() };
+    let each: BTreeMap<String, Digest> = Files::Listed(listing).each().unwrap().map(|(name, digest)| (name.to_owned(), digest)).collect();
+    let written = changed(|parts| drop(parts.files.insert("many".to_owned(), Files::Each(each))));
+    assert_ne!(key(&listed), key(&written));
+    assert_eq!(listed.differences(&written)[0].to_string(), "file many (the same files, listed otherwise) changed");
+    for parts in [&listed, &written] {
+        assert_eq!(serde_json::from_value::<KeyParts>(serde_json::to_value(parts).unwrap()).unwrap(), *parts);
     }
 }

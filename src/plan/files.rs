@@ -7,14 +7,17 @@ use crate::spec::Problem;
 use crate::spec::document::FileSpec;
 use crate::spec::source::describe;
 
-/// The most files that one entry may stand for.
-const MAX_FILES: usize = 100_000;
+/// The most files that one entry may stand for: ImageNet has 1,331,167. A folder that was not meant, such as a home folder, should be refused
+/// before all of it is read.
+const MAX_FILES: usize = 2_000_000;
 
 /// Finds the files of one entry, relative to the folder of the pipeline file.
 pub(super) fn find(folder: &Path, file: &FileSpec) -> Result<PlannedFile, Problem> {
     let pattern = file.pattern.text.as_str();
     match files_of(folder, pattern) {
-        Ok(paths) => Ok(PlannedFile { name: file.name.text.clone(), pattern: pattern.to_owned(), folder: folder.to_path_buf(), paths }),
+        Ok(paths) => {
+            Ok(PlannedFile { name: file.name.text.clone(), pattern: pattern.to_owned(), folder: folder.to_path_buf(), paths: paths.into() })
+        }
         Err(reason) => Err(Problem::new(format!("`files.{}` can't be found: {reason}", file.name.text))
             .at(file.pattern.span, "here")
             .help(format!("paths are relative to the pipeline file; looked for {}", folder.join(pattern).display()))),
@@ -27,13 +30,17 @@ pub(super) fn find(folder: &Path, file: &FileSpec) -> Result<PlannedFile, Proble
 /// # Errors
 /// Why there is none, in words.
 pub fn files_of(folder: &Path, pattern: &str) -> Result<Vec<(String, PathBuf)>, String> {
+    up_to(folder, pattern, MAX_FILES)
+}
+
+fn up_to(folder: &Path, pattern: &str, most: usize) -> Result<Vec<(String, PathBuf)>, String> {
     let path = folder.join(pattern);
     // A name with brackets in it may be a plain path.
     let found = match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => plain(&path),
-        Ok(metadata) if metadata.is_dir() => walk(&path),
+        Ok(metadata) if metadata.is_dir() => walk(&path, most),
         Ok(metadata) => Err(format!("it is {}, neither a file nor a folder", describe(metadata.file_type()))),
-        Err(_) if is_glob(pattern) => glob(folder, pattern),
+        Err(_) if is_glob(pattern) => glob(folder, pattern, most),
         Err(error) => Err(error.to_string()),
     };
     found.and_then(|paths| if paths.is_empty() { Err("there is no such file".to_owned()) } else { Ok(paths) })
@@ -49,34 +56,37 @@ fn plain(path: &Path) -> Result<Vec<(String, PathBuf)>, String> {
 }
 
 /// The regular files in a folder and below it, sorted by name.
-fn walk(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+fn walk(folder: &Path, most: usize) -> Result<Vec<(String, PathBuf)>, String> {
     let mut files = Vec::new();
-    let mut pending = vec![folder.to_path_buf()];
-    while let Some(current) = pending.pop() {
+    let mut pending = vec![(folder.to_path_buf(), String::new())];
+    while let Some((current, prefix)) = pending.pop() {
         let unreadable = |error: std::io::Error| format!("{}: {error}", current.display());
         for entry in std::fs::read_dir(&current).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let path = entry.path();
-            let is_link = entry.file_type().map_err(unreadable)?.is_symlink();
-            let metadata = std::fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            if metadata.is_file() {
-                let inner = path.strip_prefix(folder).map_err(|error| error.to_string())?;
-                files.push((inner_name(inner)?, path));
-            } else if metadata.is_dir() && !is_link {
-                pending.push(path);
+            let name = entry.file_name();
+            let name = name.to_str().ok_or_else(|| format!("the name {} is not UTF-8", name.display()))?;
+            // The folder tells it of all but links, so that a million files need not be asked one by one.
+            let kind = entry.file_type().map_err(unreadable)?;
+            let is_file = kind.is_file()
+                || kind.is_symlink() && std::fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.is_file();
+            if is_file {
+                files.push((format!("{prefix}{name}"), path));
+            } else if kind.is_dir() {
+                pending.push((path, format!("{prefix}{name}/")));
             } else {
                 // Links to folders may lead in circles, and leaving them out silently would be worse.
                 return Err(format!("{} is neither a file nor a folder", path.display()));
             }
-            within_bound(files.len())?;
+            within_bound(files.len(), most)?;
         }
     }
-    files.sort();
+    files.sort_unstable();
     Ok(files)
 }
 
 /// The regular files that match, named relative to the pattern's leading part without wildcards.
-fn glob(folder: &Path, pattern: &str) -> Result<Vec<(String, PathBuf)>, String> {
+fn glob(folder: &Path, pattern: &str, most: usize) -> Result<Vec<(String, PathBuf)>, String> {
     let literal: PathBuf = Path::new(pattern).components().take_while(|part| !is_glob(&part.as_os_str().to_string_lossy())).collect();
     let base = folder.join(&literal);
     let folder = folder.to_str().ok_or("the folder of the pipeline file is not UTF-8")?;
@@ -87,10 +97,10 @@ fn glob(folder: &Path, pattern: &str) -> Result<Vec<(String, PathBuf)>, String> 
         let path = path.map_err(|error| error.to_string())?;
         if path.is_file() {
             files.push((inner_name(&relative(&path, &base))?, path));
-            within_bound(files.len())?;
+            within_bound(files.len(), most)?;
         }
     }
-    files.sort();
+    files.sort_unstable();
     Ok(files)
 }
 
@@ -109,8 +119,8 @@ fn inner_name(path: &Path) -> Result<String, String> {
     Ok(parts.collect::<Result<Vec<_>, _>>()?.join("/"))
 }
 
-fn within_bound(count: usize) -> Result<(), String> {
-    if count > MAX_FILES { Err(format!("more than {MAX_FILES} files match")) } else { Ok(()) }
+fn within_bound(count: usize, most: usize) -> Result<(), String> {
+    if count > most { Err(format!("more than {most} files match")) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -122,7 +132,7 @@ mod tests {
     fn names(folder: &Path, pattern: &str) -> Result<Vec<String>, Problem> {
         let span = Span { file: 0, start: 0, end: 0 };
         let file = FileSpec { name: Name::new("x", span), pattern: Name::new(pattern, span) };
-        find(folder, &file).map(|file| file.paths.into_iter().map(|(name, _)| name).collect())
+        find(folder, &file).map(|file| file.paths.iter().map(|(name, _)| name.clone()).collect())
     }
 
     #[test]
@@ -143,6 +153,20 @@ mod tests {
         assert_eq!(names(&root.join("data"), "../*.txt").unwrap(), ["a.txt", "b.txt", "odd[1].txt"]);
         for wrong in ["c.txt", "*.zip", "a.txt/x", "[", "***"] {
             assert!(names(root, wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn more_files_than_may_be_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..300 {
+            std::fs::create_dir_all(folder.path().join(format!("data/{}", number % 7))).unwrap();
+            std::fs::write(folder.path().join(format!("data/{}/{number}", number % 7)), "").unwrap();
+        }
+        for pattern in ["data", "data/*/*"] {
+            let found = up_to(folder.path(), pattern, 300).unwrap();
+            assert_eq!((found.len(), found.is_sorted()), (300, true));
+            assert_eq!(up_to(folder.path(), pattern, 299).unwrap_err(), "more than 299 files match");
         }
     }
 

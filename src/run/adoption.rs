@@ -162,6 +162,7 @@ pub fn adopt(
         code: code.clone(),
         build: BUILD_ID.to_owned(),
     };
+    now.parts.keep_lists(store)?;
     let mut provenance = Provenance::read(&earlier.provenance);
     provenance.adopted.push(adoption.clone());
     let entry = Entry {
@@ -203,7 +204,7 @@ fn candidate(store: &Store, history: &History, instance: &str, now: &Resolved) -
     let mut refused = None;
     let last = history.past(instance).and_then(|past| past.key).map(|key| store.get(&key)).transpose()?.flatten();
     if let Some(entry) = last {
-        match code_alone(&entry, now) {
+        match code_alone(store, &entry, now) {
             Ok(code) => return Ok((entry, code)),
             Err(more) => refused = Some(more),
         }
@@ -213,7 +214,7 @@ fn candidate(store: &Store, history: &History, instance: &str, now: &Resolved) -
         let entry = entry?;
         if entry.key != now.key
             && entry.kind == now.parts.kind
-            && let Ok(code) = code_alone(&entry, now)
+            && let Ok(code) = code_alone(store, &entry, now)
         {
             found.push((Provenance::read(&entry.provenance).ended, entry, code));
         }
@@ -231,8 +232,8 @@ fn candidate(store: &Store, history: &History, instance: &str, now: &Resolved) -
 }
 
 /// How the code differs, if nothing else does; otherwise what else does.
-fn code_alone(entry: &Entry, now: &Resolved) -> Result<Vec<Difference>, Vec<Difference>> {
-    let parts = serde_json::from_value::<KeyParts>(entry.parts.clone()).map_err(|_| Vec::new())?;
+fn code_alone(store: &Store, entry: &Entry, now: &Resolved) -> Result<Vec<Difference>, Vec<Difference>> {
+    let parts = KeyParts::recall(entry.parts.clone(), &now.parts, store).ok_or_else(Vec::new)?;
     let (code, more): (Vec<_>, Vec<_>) =
         parts.differences(&now.parts).into_iter().partition(|difference| matches!(difference, Difference::Code { .. }));
     if more.is_empty() { Ok(code) } else { Err(more) }

@@ -10,7 +10,8 @@ mod reservation;
 mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Instant;
 
@@ -65,8 +66,8 @@ pub struct RunResult {
     pub outcomes: Vec<Outcome>,
     /// The key of each instance, where it is known.
     pub keys: Vec<Option<Key>>,
-    /// The files from outside and their content as it entered keys; `None` for one that changed in between.
-    pub files: BTreeMap<PathBuf, Option<Digest>>,
+    /// Pattern → the digest of the list of its files, as they entered keys; `None` where they changed in between.
+    pub files: BTreeMap<String, Option<Digest>>,
     /// The seconds it took.
     pub seconds: f64,
     /// Whether the user ended it.
@@ -148,6 +149,13 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
+    /// Reading files from outside, which may take minutes, ends when `seen` is set, after a message that says why.
+    #[must_use]
+    pub(super) fn stopped_by(mut self, seen: Arc<AtomicBool>) -> Self {
+        self.resolver = self.resolver.stopped_by(seen);
+        self
+    }
+
     /// A run by an executable with this code.
     #[cfg(test)]
     pub(super) fn with_fingerprints(mut self, fingerprints: crate::fingerprint::Fingerprints<'a>) -> Self {
@@ -198,7 +206,9 @@ impl<'a> Dispatcher<'a> {
             self.keep_limits();
             self.try_again()?;
             if self.ending == Ending::No {
-                self.settle()?;
+                if !self.settle()? {
+                    continue;
+                }
                 self.start_ready()?;
             }
             if self.queue.running() == 0 {

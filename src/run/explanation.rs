@@ -143,11 +143,12 @@ impl Inquiry<'_> {
 
     /// What is not what it was when `entry` was made, as far as it is known.
     fn differences(&mut self, instance: &Instance, forecast: &Forecast, entry: &Entry) -> Vec<Difference> {
-        let Ok(mut old) = serde_json::from_value::<KeyParts>(entry.parts.clone()) else { return Vec::new() };
+        let recall = |now: &KeyParts| KeyParts::recall(entry.parts.clone(), now, self.evidence.store);
         if let Forecast::Run { resolved, .. } = forecast {
-            return old.differences(&resolved.parts);
+            return recall(&resolved.parts).map(|old| old.differences(&resolved.parts)).unwrap_or_default();
         }
         let Ok(known) = self.resolver.without_inputs(instance) else { return Vec::new() };
+        let Some(mut old) = recall(&known) else { return Vec::new() };
         old.inputs.clear();
         // Members that an input names are not known without it.
         let is_known = |difference: &Difference| !matches!(difference, Difference::Code { change: Change::Removed, .. });

@@ -88,7 +88,7 @@ pub struct JobFiles {
     pub pattern: String,
     /// The folder that it is relative to.
     pub folder: PathBuf,
-    /// Name inside the folder → where the file is.
+    /// Name inside the folder → where the file is; none where the key has only their list, for the worker looks for them again.
     pub paths: BTreeMap<String, PathBuf>,
 }
 

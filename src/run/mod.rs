@@ -8,7 +8,9 @@
 //! ```
 
 mod adoption;
+mod brief;
 mod budget;
+mod contents;
 mod dispatcher;
 mod ending;
 mod estimate;
@@ -109,6 +111,6 @@ pub enum RunError {
 /// A store that can't be written, or signals that can't be watched.
 pub fn run<'a>(plan: &'a Plan, around: Surroundings<'a>, options: RunOptions) -> Result<RunResult, RunError> {
     let (sender, receiver) = mpsc::channel();
-    let _watch = signals::Watch::begin(sender.clone()).map_err(RunError::Signals)?;
-    Ok(Dispatcher::new(plan, around, options, sender).run(&receiver)?)
+    let watch = signals::Watch::begin(sender.clone()).map_err(RunError::Signals)?;
+    Ok(Dispatcher::new(plan, around, options, sender).stopped_by(watch.seen()).run(&receiver)?)
 }

@@ -19,6 +19,15 @@ pub enum Notice<'a> {
         /// What was cut.
         message: &'a str,
     },
+    /// Many files from outside are being read.
+    Reading {
+        /// The instance whose key they enter.
+        instance: usize,
+        /// How many were read.
+        done: usize,
+        /// How many there are.
+        total: usize,
+    },
     /// A worker was started.
     Started {
         /// The instance.

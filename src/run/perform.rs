@@ -69,26 +69,31 @@ pub(super) fn perform_in(place: &mut Place<'_>, job: &Job, kinds: &dyn Kinds, ho
         let note = Some("another run made the result in the meantime".to_owned());
         return Ok(Finished { outputs: entry.outputs, ran: false, seconds: 0.0, note });
     }
-    let sources = Sources::begin(job, store)?;
+    let (sources, files) = Sources::begin(job, store, &|| host.stopped())?;
     let scratch = workplace::prepare(place.scratch.take(), job, store)?;
-    let outcome = make(&sources, kinds, host, (store, scratch.path()));
+    let outcome = make((&sources, files), kinds, host, (store, scratch.path()));
     *place.scratch = Some(scratch).filter(|_| job.may_share_worker()).and_then(|scratch| workplace::tidied(scratch, job));
     outcome
 }
 
 /// Makes the result in a folder, and publishes it.
-fn make(sources: &Sources<'_>, kinds: &dyn Kinds, host: &WorkerHost, (store, scratch): (&Store, &Path)) -> Result<Finished, Failed> {
+fn make(
+    (sources, files): (&Sources<'_>, BTreeMap<String, Folder>),
+    kinds: &dyn Kinds,
+    host: &WorkerHost,
+    (store, scratch): (&Store, &Path),
+) -> Result<Finished, Failed> {
     let job = sources.job;
     let inputs = open_inputs(job, store)?;
     let stage_host = stage_host(job, kinds, store, host, &inputs)?;
-    let context = context(job, store, inputs, scratch, &stage_host)?;
+    let context = context((job, store), inputs, files, scratch, &stage_host)?;
     store.settle()?;
     let (started, clock) = (SystemTime::now(), Instant::now());
     let ended = run_stage(job, kinds, scratch, &context);
     // What a stage that failed or was stopped put into the memo saves the next try as much.
     stage_host.finish();
     ended?;
-    if let Err(spoiled) = sources.end() {
+    if let Err(spoiled) = sources.end(&context.files) {
         // Checkpoints hold what the stage made of what it read.
         store.remove_checkpoints(&job.key)?;
         return Err(spoiled);
@@ -148,13 +153,12 @@ fn stage_host<'a>(
 }
 
 fn context<'h>(
-    job: &Job,
-    store: &Store,
+    (job, store): (&Job, &Store),
     inputs: BTreeMap<String, Input>,
+    files: BTreeMap<String, Folder>,
     scratch: &Path,
     host: &'h dyn Host,
 ) -> Result<Context<'h>, Failed> {
-    let files = job.files.iter().map(|(name, files)| (name.clone(), Folder::new(files.paths.clone()))).collect();
     let outputs = scratch.join("outputs");
     for name in &job.outputs {
         let folder = outputs.join(name);

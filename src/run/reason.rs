@@ -42,7 +42,7 @@ impl Reason {
             Some(before) if before == now.key => Ok(if past.failure.is_some() { Reason::Retry } else { Reason::Lost }),
             Some(before) => {
                 let entry = store.peek(&before)?;
-                let parts = entry.and_then(|entry| serde_json::from_value::<KeyParts>(entry.parts).ok());
+                let parts = entry.and_then(|entry| KeyParts::recall(entry.parts, &now.parts, store));
                 Ok(parts.map_or(Reason::Forgotten, |parts| Reason::Changed(parts.differences(&now.parts))))
             }
         }

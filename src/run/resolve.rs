@@ -1,18 +1,20 @@
 //! The key of an instance, once everything that it takes is known.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use planish_cache::{Digest, Key, Store, StoreError};
 use planish_contract::{Context, Failure};
 use serde_json::{Map, Value};
 
 use crate::fingerprint::{COMPILED, Fingerprints};
-use crate::key::{FORMAT_VERSION, InputPart, KeyParts, key};
+use crate::key::{FORMAT_VERSION, Files, InputPart, KeyParts, LISTED_ABOVE, Listing, key};
 use crate::plan::{Instance, Plan, PlannedFile, PlannedInput, PlannedSource};
 
+use super::contents::{self, Unread};
 use super::event::Failed;
-use super::job::{JobFiles, JobInput};
 use super::machine;
 use super::readiness::Upstream;
 
@@ -47,6 +49,9 @@ pub enum ResolveError {
     /// An instance has no result, or not the output that is connected.
     #[error("internal error: the plan connects `{0}`, which is not there")]
     Missing(String),
+    /// It was asked to stop while it read files.
+    #[error("interrupted while files were read")]
+    Stopped,
 }
 
 impl From<ResolveError> for Failed {
@@ -55,6 +60,7 @@ impl From<ResolveError> for Failed {
             ResolveError::Store(error) => error.into(),
             ResolveError::Members(failure) => failure.into(),
             ResolveError::File { .. } => Failed::stage(error.to_string()).hint("was it moved while the run went on? check the path"),
+            ResolveError::Stopped => Failure::Stopped.into(),
             ResolveError::Missing(_) => Failed::internal(error.to_string()),
         }
     }
@@ -66,14 +72,41 @@ pub struct Resolver<'a> {
     store: &'a Store,
     fingerprints: Fingerprints<'a>,
     members: BTreeMap<Digest, Vec<String>>,
-    files: BTreeMap<PathBuf, Option<Digest>>,
+    files: BTreeMap<String, Option<Digest>>,
+    /// Pattern → the list of its many files: all instances of a run get the same, and it is made only once.
+    lists: BTreeMap<String, Files>,
+    most: usize,
+    stopped: Arc<AtomicBool>,
 }
 
 impl<'a> Resolver<'a> {
     /// Keys for the instances of `plan` with results in `store`.
     #[must_use]
     pub fn new(plan: &'a Plan, store: &'a Store) -> Self {
-        Resolver { plan, store, fingerprints: COMPILED, members: BTreeMap::new(), files: BTreeMap::new() }
+        Resolver {
+            plan,
+            store,
+            fingerprints: COMPILED,
+            members: BTreeMap::new(),
+            files: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            most: LISTED_ABOVE,
+            stopped: Arc::default(),
+        }
+    }
+
+    /// Reading files ends once `stopped` is set.
+    #[must_use]
+    pub(super) fn stopped_by(mut self, stopped: Arc<AtomicBool>) -> Self {
+        self.stopped = stopped;
+        self
+    }
+
+    /// Keys that hold more files than `most` as a list.
+    #[cfg(test)]
+    pub(crate) fn listing_above(mut self, most: usize) -> Self {
+        self.most = most;
+        self
     }
 
     /// Keys as an executable with this code would make them.
@@ -83,9 +116,9 @@ impl<'a> Resolver<'a> {
         self
     }
 
-    /// The files from outside and their content as it entered keys; `None` for one that changed in between.
+    /// Pattern → the digest of the list of its files, as they entered keys; `None` where they changed in between.
     #[must_use]
-    pub fn files_read(&self) -> &BTreeMap<PathBuf, Option<Digest>> {
+    pub fn files_read(&self) -> &BTreeMap<String, Option<Digest>> {
         &self.files
     }
 
@@ -94,12 +127,25 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// A file or an artifact that can't be read, or a store that fails.
     pub fn resolve<'u>(&mut self, instance: &Instance, upstream: impl Fn(usize) -> Upstream<'u>) -> Result<Resolved, ResolveError> {
+        self.resolve_telling(instance, upstream, &mut |_, _| {})
+    }
+
+    /// Like [`Resolver::resolve`]; where there are many files to read, `tell` is told how many were read, and of how many.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`], and [`ResolveError::Stopped`].
+    pub(super) fn resolve_telling<'u>(
+        &mut self,
+        instance: &Instance,
+        upstream: impl Fn(usize) -> Upstream<'u>,
+        tell: &mut dyn FnMut(usize, usize),
+    ) -> Result<Resolved, ResolveError> {
         let mut inputs = BTreeMap::new();
         for input in &instance.inputs {
             let parts = input.sources.iter().map(|source| self.input_part(input, source, &upstream));
             inputs.insert(input.name.clone(), parts.collect::<Result<Vec<_>, _>>()?);
         }
-        let parts = self.parts(instance, inputs)?;
+        let parts = self.parts(instance, inputs, tell)?;
         Ok(Resolved { key: key(&parts), parts })
     }
 
@@ -108,16 +154,25 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// A file that can't be read, or a store that fails.
     pub(super) fn without_inputs(&mut self, instance: &Instance) -> Result<KeyParts, ResolveError> {
-        self.parts(instance, BTreeMap::new())
+        self.parts(instance, BTreeMap::new(), &mut |_, _| {})
     }
 
-    fn parts(&mut self, instance: &Instance, inputs: BTreeMap<String, Vec<InputPart>>) -> Result<KeyParts, ResolveError> {
+    fn parts(
+        &mut self,
+        instance: &Instance,
+        inputs: BTreeMap<String, Vec<InputPart>>,
+        tell: &mut dyn FnMut(usize, usize),
+    ) -> Result<KeyParts, ResolveError> {
         Ok(KeyParts {
             version: FORMAT_VERSION,
             kind: instance.kind.clone(),
             code: self.code(instance, &inputs)?,
             parameters: instance.parameters.clone(),
-            files: self.files(instance)?,
+            files: instance
+                .files
+                .iter()
+                .map(|file| Ok((file.name.clone(), self.read(file, tell)?)))
+                .collect::<Result<_, ResolveError>>()?,
             inputs,
             also: also(instance),
         })
@@ -164,30 +219,35 @@ impl<'a> Resolver<'a> {
         Ok(self.members.get(&artifact).map_or(&[], Vec::as_slice))
     }
 
-    fn files(&mut self, instance: &Instance) -> Result<BTreeMap<String, BTreeMap<String, Digest>>, ResolveError> {
-        let mut files = BTreeMap::new();
-        for file in &instance.files {
-            let mut folder = BTreeMap::new();
-            for (inner, path) in &file.paths {
-                folder.insert(inner.clone(), self.hash(&file.name, path)?);
+    /// The content of files from outside.
+    fn read(&mut self, file: &PlannedFile, tell: &mut dyn FnMut(usize, usize)) -> Result<Files, ResolveError> {
+        if let Some(known) = self.lists.get(&file.pattern) {
+            return Ok(known.clone());
+        }
+        let (many, total) = (file.paths.len() > self.most, file.paths.len());
+        let mut watch = |done| {
+            if many {
+                tell(done, total);
             }
-            files.insert(file.name.clone(), folder);
-        }
-        Ok(files)
-    }
-
-    fn hash(&mut self, name: &str, path: &Path) -> Result<Digest, ResolveError> {
-        let digest = self.store.hash_file(path).map_err(|source| ResolveError::File {
-            name: name.to_owned(),
-            path: path.to_path_buf(),
-            source: Box::new(source),
+            !self.stopped.load(Ordering::SeqCst)
+        };
+        let digests = contents::hash(self.store, &file.paths, &mut watch).map_err(|unread| match unread {
+            Unread::Stopped => ResolveError::Stopped,
+            Unread::File(path, source) => ResolveError::File { name: file.name.clone(), path, source: Box::new(source) },
         })?;
-        match self.files.get_mut(path) {
-            Some(known) if *known != Some(digest) => *known = None,
-            Some(_) => {}
-            None => drop(self.files.insert(path.to_path_buf(), Some(digest))),
+        let list = Listing::of(contents::with(&file.paths, &digests));
+        let entered = self.files.entry(file.pattern.clone()).or_insert(Some(list.digest()));
+        if *entered != Some(list.digest()) {
+            *entered = None;
         }
-        Ok(digest)
+        if !many {
+            return Ok(Files::of(contents::with(&file.paths, &digests), usize::MAX));
+        }
+        // Workers look at the same files, and should not have to read them again. It only saves time.
+        drop(self.store.save_memo());
+        let files = Files::Listed(list);
+        self.lists.insert(file.pattern.clone(), files.clone());
+        Ok(files)
     }
 }
 
@@ -202,60 +262,4 @@ fn also(instance: &Instance) -> Value {
         (None, _) => Value::Null,
     };
     Value::Object(instance.key_also.iter().map(|name| (name.clone(), value(name))).collect::<Map<_, _>>())
-}
-
-/// What a worker is told of its inputs.
-#[must_use]
-pub(super) fn job_inputs(instance: &Instance, parts: &KeyParts) -> BTreeMap<String, JobInput> {
-    let mut inputs = BTreeMap::new();
-    for input in &instance.inputs {
-        let connected = parts.inputs.get(&input.name).map(Vec::as_slice).unwrap_or_default();
-        if input.gather {
-            let list = connected.iter().map(|part| (part.coordinates.clone().unwrap_or_default(), part.digest)).collect();
-            inputs.insert(input.name.clone(), JobInput::Gather(list));
-        } else if let Some(digest) = connected.first().and_then(|part| part.digest) {
-            inputs.insert(input.name.clone(), JobInput::One(digest));
-        }
-    }
-    inputs
-}
-
-/// What a worker is told of the files from outside.
-#[must_use]
-pub(super) fn job_files(instance: &Instance) -> BTreeMap<String, JobFiles> {
-    let files = instance.files.iter().map(|file| {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        let paths = file.paths.iter().map(|(inner, path)| (inner.clone(), absolute(path))).collect();
-        let (pattern, folder) = (file.pattern.clone(), absolute(&file.folder));
-        (file.name.clone(), JobFiles { single: is_single(file), pattern, folder, paths })
-    });
-    files.collect()
-}
-
-/// Whether the pipeline wrote the path of one file: no pattern, and no folder that happens to hold one.
-fn is_single(file: &PlannedFile) -> bool {
-    let [(inner, path)] = file.paths.as_slice() else { return false };
-    let written: PathBuf = Path::new(&file.pattern).components().filter(|part| *part != Component::CurDir).collect();
-    path.ends_with(&written) && !path.ends_with(written.join(inner))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_file_is_told_from_a_folder_with_one_file() {
-        let file = |pattern: &str, inner: &str, path: &str| PlannedFile {
-            name: "x".to_owned(),
-            pattern: pattern.to_owned(),
-            folder: PathBuf::from("here"),
-            paths: vec![(inner.to_owned(), PathBuf::from(path))],
-        };
-        assert!(is_single(&file("a.txt", "a.txt", "here/a.txt")));
-        assert!(is_single(&file("./tools/a.txt", "a.txt", "here/./tools/a.txt")));
-        assert!(is_single(&file("/abs/a.txt", "a.txt", "/abs/a.txt")));
-        assert!(!is_single(&file("data", "a.txt", "here/data/a.txt")));
-        assert!(!is_single(&file("data", "data", "here/data/data")));
-        assert!(!is_single(&file("*.txt", "a.txt", "here/a.txt")));
-    }
 }

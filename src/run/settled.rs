@@ -14,21 +14,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::BUILD_ID;
+use crate::key::Listing;
 use crate::plan::{Plan, files_of};
 
 use super::slot::Outcome;
-use super::{RunResult, machine, record};
+use super::{RunResult, contents, machine, record};
 
 /// The format of the file.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 const FOLDER: &str = "settled";
 /// The largest note that is read.
 const LIMIT: u64 = 128 << 20;
 /// Longer than the clock that stamps files stands still.
 const TICK: Duration = Duration::from_millis(15);
-
-/// A file from outside: its name inside the folder that a stage is given, where it is, and its content.
-type OutsideFile = (String, PathBuf, Digest);
 
 /// What a run with nothing left to do depended on, and what it said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,8 +40,8 @@ pub struct Settled {
     files: Vec<(PathBuf, Digest)>,
     /// The folder that patterns are relative to.
     folder: PathBuf,
-    /// Pattern → the files from outside that it stands for, with their content.
-    outside: BTreeMap<String, Vec<OutsideFile>>,
+    /// Pattern → the digest of the list of the files from outside that it stands for, with their content.
+    outside: BTreeMap<String, Digest>,
     /// The key of each instance.
     keys: Vec<Key>,
     /// One digest of all their results.
@@ -121,8 +119,8 @@ impl Settled {
             && self.files.iter().all(|(path, digest)| is(path, digest))
             && self.outside.iter().all(|(pattern, known)| {
                 let found = files_of(&self.folder, pattern).unwrap_or_default();
-                found.iter().map(|(name, path)| (name, path)).eq(known.iter().map(|(name, path, _)| (name, path)))
-                    && known.iter().all(|(_, path, digest)| is(path, digest))
+                let digests = contents::hash(store, &found, &mut |_| true);
+                digests.is_ok_and(|digests| Listing::of(contents::with(&found, &digests)).digest() == *known)
             })
             && store.unchanged_results(&self.keys) == Some(self.results)
     }
@@ -170,16 +168,8 @@ fn note(ended: Ended<'_>) -> Result<Option<Settled>, StoreError> {
     }))
 }
 
-/// The files from outside with the content that entered the keys; `None` when one of them changed while the run went on.
-fn outside(ended: Ended<'_>) -> Option<BTreeMap<String, Vec<OutsideFile>>> {
-    let mut outside = BTreeMap::new();
-    for file in ended.plan.instances.iter().flat_map(|instance| &instance.files) {
-        if outside.contains_key(&file.pattern) {
-            continue;
-        }
-        let digest = |path: &PathBuf| ended.result.files.get(path).copied().flatten();
-        let known = file.paths.iter().map(|(name, path)| Some((name.clone(), path.clone(), digest(path)?)));
-        outside.insert(file.pattern.clone(), known.collect::<Option<_>>()?);
-    }
-    Some(outside)
+/// The lists of the files from outside that entered the keys; `None` when one of them changed while the run went on.
+fn outside(ended: Ended<'_>) -> Option<BTreeMap<String, Digest>> {
+    let files = ended.plan.instances.iter().flat_map(|instance| &instance.files);
+    files.map(|file| Some((file.pattern.clone(), (*ended.result.files.get(&file.pattern)?)?))).collect()
 }

@@ -5,9 +5,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use planish_cache::Store;
+use planish_contract::{Failure, Folder};
 
+use crate::key::Files;
 use crate::plan;
 
+use super::contents::{self, Unread, Watch};
 use super::event::Failed;
 use super::job::{Job, JobFiles};
 
@@ -34,47 +37,48 @@ impl FileState {
 /// The files from outside that a job brings, in the state in which its stage began.
 pub(super) struct Sources<'a> {
     pub(super) job: &'a Job,
-    /// By name in `files` and name inside the folder.
-    states: BTreeMap<(&'a str, &'a str), FileState>,
+    /// By name in `files`, in the order of the names inside the folder.
+    states: BTreeMap<&'a str, Vec<FileState>>,
 }
 
 impl<'a> Sources<'a> {
-    /// Makes sure that the files are what the job's key says.
+    /// Makes sure that the files are what the job's key says; them by name in `files`.
     ///
     /// # Errors
     /// A file that was edited or removed since the key was made.
-    pub(super) fn begin(job: &'a Job, store: &Store) -> Result<Self, Failed> {
-        let mut states = BTreeMap::new();
+    pub(super) fn begin(job: &'a Job, store: &Store, stopped: &dyn Fn() -> bool) -> Result<(Self, BTreeMap<String, Folder>), Failed> {
+        let (mut states, mut folders) = (BTreeMap::new(), BTreeMap::new());
         for (name, files) in &job.files {
-            for (inner, path) in &files.paths {
-                // Before it is read: an edit in between shows at the end.
-                let state = FileState::of(path);
-                let expected = job.parts.files.get(name).and_then(|folder| folder.get(inner));
-                let Some(state) = state.ok().filter(|_| store.hash_file(path).ok().as_ref() == expected) else {
-                    return Err(spoiled(path, name, "was edited after the run began"));
-                };
-                states.insert((name.as_str(), inner.as_str()), state);
+            let paths = paths(files);
+            // Before they are read: an edit in between shows at the end.
+            let before: Vec<_> = paths.iter().map_while(|(_, path)| FileState::of(path).ok()).collect();
+            if let Some((_, path)) = paths.get(before.len()) {
+                return Err(spoiled(path, name, EDITED));
             }
+            check(job, name, &paths, store, &mut |_| !stopped())?;
+            states.insert(name.as_str(), before);
+            folders.insert(name.clone(), Folder::new(paths.into_iter().collect()));
         }
-        Ok(Sources { job, states })
+        Ok((Sources { job, states }, folders))
     }
 
     /// Refuses the result of a stage during which a file was edited, even if it was changed back, or during which a pattern came to stand for
-    /// other files: nobody knows what the stage read.
+    /// other files: nobody knows what the stage read. `folders` are those that [`Sources::begin`] gave.
     ///
     /// # Errors
     /// The first such file.
-    pub(super) fn end(&self) -> Result<(), Failed> {
+    pub(super) fn end(&self, folders: &BTreeMap<String, Folder>) -> Result<(), Failed> {
         for (name, files) in &self.job.files {
-            for (inner, path) in &files.paths {
-                let before = self.states.get(&(name.as_str(), inner.as_str()));
+            let Some(folder) = folders.get(name) else { continue };
+            let states = self.states.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
+            for ((_, path), before) in folder.files().zip(states) {
                 match FileState::of(path) {
-                    Ok(now) if Some(&now) == before => {}
+                    Ok(now) if now == *before => {}
                     Ok(_) => return Err(spoiled(path, name, "was edited while the stage ran")),
                     Err(_) => return Err(spoiled(path, name, "was removed while the stage ran")),
                 }
             }
-            if let Some(path) = added(files) {
+            if let Some(path) = added(files, folder) {
                 return Err(spoiled(&path, name, "was added while the stage ran"));
             }
         }
@@ -82,13 +86,45 @@ impl<'a> Sources<'a> {
     }
 }
 
+const EDITED: &str = "was edited after the run began";
+
+/// The files, sorted by name. Many are not in the job and looked for again; whether they are the same, their content tells.
+fn paths(files: &JobFiles) -> Vec<(String, PathBuf)> {
+    if files.paths.is_empty() {
+        return plan::files_of(&files.folder, &files.pattern).unwrap_or_default();
+    }
+    files.paths.iter().map(|(inner, path)| (inner.clone(), path.clone())).collect()
+}
+
+/// Compares the content of the files with what the key says.
+fn check(job: &Job, name: &str, paths: &[(String, PathBuf)], store: &Store, watch: &mut Watch<'_>) -> Result<(), Failed> {
+    let digests = match contents::hash(store, paths, watch) {
+        Ok(digests) => digests,
+        Err(Unread::Stopped) => return Err(Failure::Stopped.into()),
+        Err(Unread::File(path, _)) => return Err(spoiled(&path, name, EDITED)),
+    };
+    let expected = job.parts.files.get(name);
+    let most = if let Some(Files::Listed(_)) = expected { 0 } else { usize::MAX };
+    if expected == Some(&Files::of(contents::with(paths, &digests), most)) {
+        return Ok(());
+    }
+    let files = contents::with(paths, &digests);
+    let is_known = |(inner, digest): &(&str, _)| matches!(expected, Some(Files::Each(each)) if each.get(*inner) == Some(digest));
+    let edited = files.zip(paths).find(|(file, _)| !is_known(file)).map(|(_, (_, path))| path.as_path());
+    Err(match (edited, job.files.get(name)) {
+        (Some(path), _) if most > 0 => spoiled(path, name, EDITED),
+        (_, Some(files)) => spoiled(&files.folder.join(&files.pattern), name, EDITED),
+        (_, None) => spoiled(Path::new(name), name, EDITED),
+    })
+}
+
 /// A file that the pattern stands for now and did not when the key was made.
-fn added(files: &JobFiles) -> Option<PathBuf> {
+fn added(files: &JobFiles, known: &Folder) -> Option<PathBuf> {
     if files.single {
         return None;
     }
     let now = plan::files_of(&files.folder, &files.pattern).ok()?;
-    now.into_iter().find(|(inner, _)| !files.paths.contains_key(inner)).map(|(_, path)| path)
+    now.into_iter().find(|(inner, _)| !known.has(inner)).map(|(_, path)| path)
 }
 
 fn spoiled(path: &Path, name: &str, what: &str) -> Failed {

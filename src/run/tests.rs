@@ -3,6 +3,7 @@
 mod dispatching;
 mod edits;
 mod keys;
+mod lists;
 mod memo;
 mod performing;
 mod readers;

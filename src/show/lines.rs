@@ -101,6 +101,14 @@ impl Observer for LineObserver<'_> {
                 }
                 self.spoken.insert(instance, now);
             }
+            Notice::Reading { instance, .. } => {
+                // Files that were read before take seconds, which need no word.
+                let since = *self.spoken.entry(instance).or_insert(now);
+                if now.saturating_duration_since(since) < INTERVAL {
+                    return;
+                }
+                self.spoken.insert(instance, now);
+            }
             Notice::Over { instance, outcome, .. } => {
                 let seconds =
                     if let Outcome::Done { finished, .. } = outcome { Some(finished.seconds).filter(|_| finished.ran) } else { None };
@@ -124,6 +132,7 @@ pub(super) fn line(plan: &Plan, notice: &Notice<'_>) -> Option<String> {
     let id = |index: usize| plan.instances.get(index).map_or("?", |instance| instance.id.as_str());
     match *notice {
         Notice::Clamped { instance, message } => Some(format!("{}: {message}", id(instance))),
+        Notice::Reading { instance, done, total } => Some(format!("{}: {done} of {total} files read", id(instance))),
         Notice::Started { instance, reason } => Some(format!("{}: running ({})", id(instance), words::reason(reason))),
         Notice::Waiting { instance } => Some(format!("{}: waiting for another run that makes the same result", id(instance))),
         Notice::Retry { instance, failed, pause, attempt: (attempt, of) } => {

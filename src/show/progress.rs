@@ -138,6 +138,11 @@ impl Observer for ProgressObserver<'_> {
         match notice {
             // The line of the instance says it.
             Notice::Started { instance, reason } => self.begin(instance, format!("({})", words::reason(reason))),
+            Notice::Reading { instance, done, total } => {
+                let id = self.plan.instances.get(instance).map_or("?", |instance| &instance.id);
+                self.overall.set_message(format!(", {id}: {done} of {total} files read"));
+                return;
+            }
             Notice::Progress { instance, progress } => self.advance(instance, progress),
             Notice::Over { instance, outcome, .. } => self.over(instance, outcome),
             Notice::Retry { instance, .. } => self.end(instance),

@@ -7,12 +7,12 @@ use crate::run::Upstream;
 use crate::run::observer::Notice;
 use crate::run::readiness::{Readiness, readiness};
 use crate::run::reason::Reason;
-use crate::run::resolve::Resolved;
+use crate::run::resolve::{ResolveError, Resolved};
 use crate::run::slot::{Outcome, Slot, Todo};
 
 impl Dispatcher<'_> {
-    /// Decides about every instance that can be decided about.
-    pub(super) fn settle(&mut self) -> Result<(), StoreError> {
+    /// Decides about every instance that can be decided about; `false` when a message came that may end that.
+    pub(super) fn settle(&mut self) -> Result<bool, StoreError> {
         let plan = self.plan;
         while let Some(index) = self.queue.undecided() {
             let Some(instance) = plan.instances.get(index) else { continue };
@@ -20,17 +20,20 @@ impl Dispatcher<'_> {
                 continue;
             }
             let slots = &self.slots;
+            let observer = &mut self.around.observer;
+            let mut tell = |done, total| observer.notice(Notice::Reading { instance: index, done, total });
             let upstream = |i: usize| slots.get(i).map_or(Upstream::Unknown, Slot::upstream);
             match readiness(instance, upstream) {
                 Readiness::Waiting(_) => {}
                 Readiness::Blocked(by) => self.over(index, Outcome::Blocked { by }, None),
-                Readiness::Ready => match self.resolver.resolve(instance, upstream) {
+                Readiness::Ready => match self.resolver.resolve_telling(instance, upstream, &mut tell) {
                     Ok(resolved) => self.look_up(index, resolved)?,
+                    Err(ResolveError::Stopped) => return Ok(false),
                     Err(error) => self.over(index, Outcome::Failed { failed: error.into(), reason: Reason::Unchanged }, None),
                 },
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn look_up(&mut self, index: usize, resolved: Resolved) -> Result<(), StoreError> {

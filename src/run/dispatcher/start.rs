@@ -9,12 +9,12 @@ use super::reservation::Reservation;
 use super::{Dispatcher, Ending, Message};
 use crate::fingerprint::BUILD_ID;
 use crate::plan::Instance;
+use crate::run::brief::{job_files, job_inputs};
 use crate::run::budget::Share;
 use crate::run::event::Failed;
 use crate::run::job::{Job, JobLimits};
 use crate::run::observer::Notice;
 use crate::run::record::{InstanceRecord, State};
-use crate::run::resolve::{job_files, job_inputs};
 use crate::run::slot::{Active, Outcome, Slot, Todo};
 
 impl Dispatcher<'_> {
@@ -64,6 +64,7 @@ impl Dispatcher<'_> {
         self.queue.started(index, todo.resolved.key);
         let job = self.job(index, instance, &todo, &share);
         note_attempt(&job);
+        todo.resolved.parts.keep_lists(self.around.store)?;
         let record = InstanceRecord {
             key: Some(todo.resolved.key),
             reason: Some(todo.reason.clone()),
@@ -105,7 +106,7 @@ impl Dispatcher<'_> {
             parts: todo.resolved.parts.clone(),
             execution: instance.execution.clone(),
             inputs: job_inputs(instance, &todo.resolved.parts),
-            files: job_files(instance),
+            files: job_files(instance, &todo.resolved.parts),
             outputs: instance.interface.outputs.iter().map(|output| output.name.clone()).collect(),
             threads: share.cpus,
             gpus: (!sees_all).then(|| share.gpus.join(",")),

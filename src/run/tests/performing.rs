@@ -7,7 +7,8 @@ use planish_cache::Store;
 use serde_json::{Value, json};
 
 use super::{do_job, job, open};
-use crate::key::key;
+use crate::key::{Files, key};
+use crate::plan::files_of;
 use crate::run::event::{Event, FailureClass};
 use crate::run::job::{Job, JobFiles};
 use crate::run::provenance::Provenance;
@@ -88,13 +89,38 @@ fn a_file_that_is_edited_meanwhile_spoils_the_result() {
     let store = open(folder.path());
     let mut job = job(store.root(), "misbehave", json!({ "Edit": source }));
     let digest = store.hash_file(&source).unwrap();
-    job.parts.files.insert("source".to_owned(), BTreeMap::from([("source".to_owned(), digest)]));
+    job.parts.files.insert("source".to_owned(), Files::Each(BTreeMap::from([("source".to_owned(), digest)])));
     let paths = BTreeMap::from([("source".to_owned(), source)]);
     let files = JobFiles { single: true, pattern: "source".to_owned(), folder: folder.path().to_path_buf(), paths };
     job.files.insert("source".to_owned(), files);
     job.key = key(&job.parts);
     let failed = do_job(&job, false).0.unwrap_err();
     assert!(failed.message.contains("was edited while the stage ran"), "{}", failed.message);
+    assert_eq!(store.get(&job.key).unwrap(), None);
+}
+
+#[test]
+fn of_many_files_one_that_is_edited_before_or_meanwhile_spoils_the_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    for number in 0..300 {
+        std::fs::write(data.join(format!("{number:04}")), number.to_string()).unwrap();
+    }
+    let store = open(folder.path());
+    let found = files_of(folder.path(), "data").unwrap();
+    let content: Vec<_> = found.iter().map(|(name, path)| (name.as_str(), store.hash_file(path).unwrap())).collect();
+    let mut job = job(store.root(), "misbehave", json!({ "Edit": data.join("0123") }));
+    job.parts.files.insert("data".to_owned(), Files::of(content.into_iter(), 200));
+    // A list is not in the job: the worker looks for the files again.
+    let files = JobFiles { single: false, pattern: "data".to_owned(), folder: folder.path().to_path_buf(), paths: BTreeMap::new() };
+    job.files.insert("data".to_owned(), files);
+    job.key = key(&job.parts);
+    let failed = do_job(&job, false).0.unwrap_err();
+    assert!(failed.message.contains("0123 (in `files.data`) was edited while the stage ran"), "{}", failed.message);
+    let failed = do_job(&job, false).0.unwrap_err();
+    assert!(failed.message.contains("was edited after the run began"), "{}", failed.message);
+    assert_eq!(do_job(&job, true).0.unwrap_err().class, FailureClass::Stopped);
     assert_eq!(store.get(&job.key).unwrap(), None);
 }
 
