@@ -191,6 +191,7 @@ fn data(directory: &Path, images: u32) -> Outcome<Folder> {
         mean: vec![0.5; 3],
         std: vec![0.25; 3],
         splits: BTreeMap::from([("test".into(), images as usize)]),
+        shards: BTreeMap::new(),
         sources: Vec::new(),
     };
     write_data_set(directory, &info, &BTreeMap::from([(SplitName::Test, split)]))?;

@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         mean: vec![0.5],
         std: vec![0.25],
         splits: BTreeMap::from([("test".to_owned(), 2)]),
+        shards: BTreeMap::new(),
         sources: vec![],
     };
     write_data_set(work.path(), &info, &BTreeMap::from([(SplitName::Test, split)]))?;

@@ -114,7 +114,9 @@ pub fn members() -> Vec<&'static str> {
 
 fn key(identity: &[Vec<u8>], parameters: &MaskingParameters, subject: &Subject<'_>, probe: &Probe<'_>) -> Vec<Vec<u8>> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&probe.images.images);
+    for part in probe.images.images.parts() {
+        hasher.update(part);
+    }
     for value in probe.images.ids.iter().chain(&probe.images.labels) {
         hasher.update(&value.to_le_bytes());
     }

@@ -95,7 +95,7 @@ mod tests {
         let splits = select("toy", &official(), sizes(10, 6, 4));
         for split in splits.values() {
             assert_eq!(split.labels.iter().sum::<u32>() as usize, split.len() / 2);
-            assert!(split.ids.iter().zip(&split.images).all(|(&id, &pixel)| id == u32::from(pixel)));
+            assert!(split.ids.iter().zip(split.images.iter()).all(|(&id, &pixel)| id == u32::from(pixel)));
         }
     }
 

@@ -58,6 +58,7 @@ fn run(parameters: &Parameters, execution: &Execution, context: &Context, surrou
         mean: facts.mean.to_vec(),
         std: facts.std.to_vec(),
         splits: obtained.splits.iter().map(|(name, split)| (name.as_str().to_owned(), split.len())).collect(),
+        shards: std::collections::BTreeMap::new(),
         sources: obtained.sources,
     };
     context.check_stopped()?;

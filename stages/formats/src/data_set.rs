@@ -1,24 +1,29 @@
-//! Data sets: `dataset.json` and one safetensors file a split.
+//! Data sets: `dataset.json` and one safetensors file a split, or several for a large one.
 //!
-//! A split's file holds `images` u8 `[n, c, h, w]`, `labels` i64 `[n]` and `ids` i64 `[n]`.
+//! A file holds `images` u8 `[n, c, h, w]`, `labels` i64 `[n]` and `ids` i64 `[n]`.
+
+mod shard;
+mod split;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 
 use planish_contract::{Failure, Folder};
-use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
-use crate::mapped::Mapped;
-use crate::tensors::{from_u32, mapped_values, take_u32, tensors_except};
-use crate::{NamedTensor, Pixels, Values, check_schema, read_json, write_json, write_tensors};
+use crate::{check_schema, read_json, write_json};
+
+pub use shard::{SHARD_BYTES, Shard, read_shard, shards, write_shard};
+pub use split::{Split, SplitName};
 
 /// The file that describes the data set: [`DataSetInfo`].
 pub const INFO: &str = "dataset.json";
 
 /// More bytes than an image of any data set here has; keeps products of sizes from overflowing.
 const MAX_IMAGE_BYTES: usize = 1 << 26;
+
+/// More files than a split of any data set has: their names have five digits.
+const MAX_SHARDS: usize = 99_999;
 
 /// A file that the data set was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,113 +53,11 @@ pub struct DataSetInfo {
     pub std: Vec<f64>,
     /// How many images each split has, by its name.
     pub splits: BTreeMap<String, usize>,
+    /// How many files hold a split, by its name; one where nothing is said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shards: BTreeMap<String, usize>,
     /// The official files that it is a selection of.
     pub sources: Vec<Source>,
-}
-
-/// Which part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SplitName {
-    /// What networks are trained on.
-    Train,
-    /// What choices are made on; taken out of the official training split.
-    Validation,
-    /// What results are reported on; never used for anything else.
-    Test,
-}
-
-impl SplitName {
-    /// All of them.
-    pub const ALL: [SplitName; 3] = [SplitName::Train, SplitName::Validation, SplitName::Test];
-
-    /// The name, as in TOML and in file names.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SplitName::Train => "train",
-            SplitName::Validation => "validation",
-            SplitName::Test => "test",
-        }
-    }
-
-    fn file(self) -> String {
-        format!("{}.safetensors", self.as_str())
-    }
-}
-
-impl std::fmt::Display for SplitName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Images with their labels, in a fixed order of which every prefix is a selection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Split {
-    /// Channels, height and width.
-    pub shape: [usize; 3],
-    /// The images `[n, c, h, w]`, 0 to 255; those of a split that was read lie in its file.
-    pub images: Pixels,
-    /// The class of each image.
-    pub labels: Vec<u32>,
-    /// The index of each image in its official split.
-    pub ids: Vec<u32>,
-}
-
-impl Split {
-    /// How many images there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The number of values of an image: c · h · w.
-    #[must_use]
-    pub fn image_len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Image `index` `[c, h, w]`, 0 to 255; empty when there is no such image.
-    #[must_use]
-    pub fn image(&self, index: usize) -> &[u8] {
-        self.rows(index..index.saturating_add(1))
-    }
-
-    /// The first `n` images, or all when there are fewer.
-    #[must_use]
-    pub fn first(&self, n: usize) -> Split {
-        let n = n.min(self.len());
-        Split {
-            shape: self.shape,
-            images: self.rows(0..n).to_vec().into(),
-            labels: self.labels.iter().take(n).copied().collect(),
-            ids: self.ids.iter().take(n).copied().collect(),
-        }
-    }
-
-    /// The images of `range` `[n, c, h, w]` as floats in `[0,1]`; empty when the range is not within the split.
-    #[must_use]
-    pub fn pixels(&self, range: Range<usize>) -> Vec<f32> {
-        self.rows(range).iter().map(|&value| f32::from(value) / 255.0).collect()
-    }
-
-    fn rows(&self, range: Range<usize>) -> &[u8] {
-        let len = self.image_len();
-        self.images.get(range.start.saturating_mul(len)..range.end.saturating_mul(len)).unwrap_or_default()
-    }
-
-    fn tensors(&self) -> [NamedTensor; 3] {
-        let [c, h, w] = self.shape;
-        let images = NamedTensor { name: "images".to_owned(), shape: vec![self.len(), c, h, w], values: Values::U8(self.images.to_vec()) };
-        [images, from_u32("labels", &self.labels), from_u32("ids", &self.ids)]
-    }
 }
 
 /// A data set; its splits are read on demand.
@@ -209,22 +112,24 @@ impl DataSet {
             let hint = format!("give the data stage `{name} = N` images");
             return Err(Failure::input_hint(format!("the data set `{}` has no {name} split", self.info.name), hint));
         };
-        let path = self.folder.file(&name.file())?;
-        let place = path.display().to_string();
-        let file = Mapped::open(path)?;
-        let (shape, images) = mapped_values(&file, ("images", Dtype::U8), &place)?;
-        let [c, h, w] = self.info.shape;
-        if shape != [n, c, h, w] {
-            return Err(Failure::input(format!("{place}: tensor `images` has shape {shape:?}, not {:?}", [n, c, h, w])));
+        let count = self.info.shards.get(name.as_str()).copied().unwrap_or(1);
+        let mut files = Vec::new();
+        for index in 0..count {
+            let path = self.folder.file(&shard::file_name(name, index, count))?;
+            let part = read_shard(path, self.info.shape)?;
+            let classes = self.info.classes.len();
+            if let Some(label) = part.labels.iter().find(|&&label| label as usize >= classes) {
+                return Err(Failure::input(format!("{}: label {label}, but there are {classes} classes", path.display())));
+            }
+            files.push(part);
         }
-        let mut tensors = tensors_except(Some("images"), &file, &place)?;
-        let labels = take_u32(&mut tensors, "labels", n, &place)?;
-        let classes = self.info.classes.len();
-        if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
-            return Err(Failure::input(format!("{place}: label {label}, but there are {classes} classes")));
+        let found = files.iter().map(Split::len).sum::<usize>();
+        if found != n {
+            return Err(Failure::input(format!("the {name} split of `{}` holds {found} images, but {INFO} says {n}", self.info.name)));
         }
-        let ids = take_u32(&mut tensors, "ids", n, &place)?;
-        Ok(Split { shape: self.info.shape, images: images.into(), labels, ids })
+        Split::joined(self.info.shape, files).ok_or_else(|| {
+            Failure::input(format!("the files of the {name} split of `{}` hold different numbers of images", self.info.name))
+        })
     }
 }
 
@@ -243,27 +148,55 @@ fn check_info(info: &DataSetInfo) -> Result<(), String> {
     if info.classes.is_empty() {
         return Err("no classes".to_owned());
     }
+    if let Some((name, count)) =
+        info.shards.iter().find(|(name, count)| !info.splits.contains_key(*name) || !(2..=MAX_SHARDS).contains(*count))
+    {
+        return Err(format!("{count} files of a split `{name}`"));
+    }
     match info.splits.keys().find(|key| SplitName::ALL.iter().all(|name| name.as_str() != *key)) {
         Some(unknown) => Err(format!("a split named `{unknown}`; splits are train, validation and test")),
         None => Ok(()),
     }
 }
 
-/// Writes a data set into the folder `dir`; `info.splits` has to say what `splits` holds.
+/// Writes a data set whose images are in memory into the folder `dir`; `info.splits` has to say what `splits` holds, `info.shards` is seen to.
 ///
 /// # Errors
 /// [`Failure::Internal`] when the parts contradict each other, [`Failure::Io`] when a file can't be written.
 pub fn write_data_set(dir: &Path, info: &DataSetInfo, splits: &BTreeMap<SplitName, Split>) -> Result<(), Failure> {
+    write_sharded(dir, info, splits, SHARD_BYTES)
+}
+
+fn write_sharded(dir: &Path, info: &DataSetInfo, splits: &BTreeMap<SplitName, Split>, bytes: usize) -> Result<(), Failure> {
     let sizes: BTreeMap<String, usize> = splits.iter().map(|(name, split)| (name.as_str().to_owned(), split.len())).collect();
     let shapes_agree = splits.values().all(|split| split.shape == info.shape);
     if sizes != info.splits || !shapes_agree {
         return Err(Failure::internal("a data set whose description contradicts its splits"));
     }
     check_info(info).map_err(|message| Failure::internal(format!("a data set with {message}")))?;
-    for (name, split) in splits {
-        write_tensors(&dir.join(name.file()), &split.tensors(), &BTreeMap::new())?;
+    for (&name, split) in splits {
+        for shard in shards(name, split.len(), split.image_len(), bytes) {
+            let (labels, ids) = (split.labels.get(shard.rows.clone()), split.ids.get(shard.rows.clone()));
+            let images = split.values_of(&shard.rows);
+            let agree = labels.zip(ids).zip(images).ok_or_else(|| Failure::internal(format!("a {name} split without all its images")));
+            let (of, images) = agree?;
+            write_shard(&dir.join(&shard.file), split.shape, of, |write| write(&images))?;
+        }
     }
-    write_json(&dir.join(INFO), info)
+    let files =
+        |(name, split): (&SplitName, &Split)| (name.as_str().to_owned(), shards(*name, split.len(), split.image_len(), bytes).len());
+    write_info(dir, &DataSetInfo { shards: splits.iter().map(files).collect(), ..info.clone() })
+}
+
+/// Writes the description of a data set whose files are written; `info.shards` may also count splits in one file.
+///
+/// # Errors
+/// [`Failure::Internal`] when it contradicts itself, [`Failure::Io`] when the file can't be written.
+pub fn write_info(dir: &Path, info: &DataSetInfo) -> Result<(), Failure> {
+    let mut info = info.clone();
+    info.shards.retain(|_, count| *count != 1);
+    check_info(&info).map_err(|message| Failure::internal(format!("a data set with {message}")))?;
+    write_json(&dir.join(INFO), &info)
 }
 
 #[cfg(test)]

@@ -11,6 +11,10 @@ use serde::Serialize;
 use crate::atomic;
 use crate::mapped::Mapped;
 
+mod late;
+
+pub(crate) use late::write_tensors_late;
+
 /// The elements of a tensor, last axis fastest.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
@@ -81,7 +85,7 @@ struct Entry<'a> {
 /// # Errors
 /// [`Failure::Internal`] when a shape and its values disagree or a name is taken twice, [`Failure::Io`] when the file can't be written.
 pub fn write_tensors(path: &Path, tensors: &[NamedTensor], metadata: &BTreeMap<String, String>) -> Result<(), Failure> {
-    let (header, order) = header(tensors, metadata).map_err(|message| Failure::internal(format!("{}: {message}", path.display())))?;
+    let (header, order) = header_of(tensors, metadata).map_err(|message| Failure::internal(format!("{}: {message}", path.display())))?;
     atomic::write(path, |writer| {
         writer.write_all(&header)?;
         order.iter().try_for_each(|tensor| tensor.values.write(writer))
@@ -93,27 +97,49 @@ pub fn write_tensors(path: &Path, tensors: &[NamedTensor], metadata: &BTreeMap<S
 /// # Errors
 /// [`Failure::Internal`] as there.
 pub fn tensor_bytes(tensors: &[NamedTensor], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, Failure> {
-    let (mut bytes, order) = header(tensors, metadata).map_err(Failure::internal)?;
+    let (mut bytes, order) = header_of(tensors, metadata).map_err(Failure::internal)?;
     for tensor in order {
         tensor.values.write(&mut bytes).map_err(|e| Failure::internal(e.to_string()))?;
     }
     Ok(bytes)
 }
 
-/// The header with its length, padded to 8 bytes, and the tensors as their data follows: widest elements first, so that all are aligned, then by name.
-fn header<'a>(tensors: &'a [NamedTensor], metadata: &BTreeMap<String, String>) -> Result<(Vec<u8>, Vec<&'a NamedTensor>), String> {
-    let mut order: Vec<&NamedTensor> = tensors.iter().collect();
-    order.sort_by(|a, b| b.values.element().1.cmp(&a.values.element().1).then_with(|| a.name.cmp(&b.name)));
+/// What the header says of a tensor.
+struct Declared<'a> {
+    name: &'a str,
+    shape: &'a [usize],
+    /// The element type's name in the file, and its size in bytes.
+    element: (&'static str, usize),
+    /// How many elements there are.
+    count: usize,
+}
+
+impl<'a> Declared<'a> {
+    fn of(tensor: &'a NamedTensor) -> Self {
+        Declared { name: &tensor.name, shape: &tensor.shape, element: tensor.values.element(), count: tensor.values.len() }
+    }
+}
+
+/// The header, and the tensors as their data follows.
+fn header_of<'a>(tensors: &'a [NamedTensor], metadata: &BTreeMap<String, String>) -> Result<(Vec<u8>, Vec<&'a NamedTensor>), String> {
+    let (bytes, order) = header(&tensors.iter().map(Declared::of).collect::<Vec<_>>(), metadata)?;
+    Ok((bytes, order.into_iter().filter_map(|index| tensors.get(index)).collect()))
+}
+
+/// The header with its length, padded to 8 bytes, and the tensors' places as their data follows: widest elements first, so that all are aligned, then by name.
+fn header(tensors: &[Declared], metadata: &BTreeMap<String, String>) -> Result<(Vec<u8>, Vec<usize>), String> {
+    let mut order: Vec<(usize, &Declared)> = tensors.iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| b.element.1.cmp(&a.element.1).then_with(|| a.name.cmp(b.name)));
     let mut entries = BTreeMap::new();
     let mut offset = 0;
-    for tensor in &order {
-        if element_count(&tensor.shape) != Some(tensor.values.len()) {
-            return Err(format!("tensor `{}` has shape {:?} but {} values", tensor.name, tensor.shape, tensor.values.len()));
+    for (_, tensor) in &order {
+        if element_count(tensor.shape) != Some(tensor.count) {
+            return Err(format!("tensor `{}` has shape {:?} but {} values", tensor.name, tensor.shape, tensor.count));
         }
-        let (dtype, size) = tensor.values.element();
-        let end = offset + size * tensor.values.len();
-        let entry = Entry { dtype, shape: &tensor.shape, data_offsets: [offset, end] };
-        if entries.insert(tensor.name.as_str(), entry).is_some() || tensor.name == METADATA {
+        let (dtype, size) = tensor.element;
+        let end = offset + size * tensor.count;
+        let entry = Entry { dtype, shape: tensor.shape, data_offsets: [offset, end] };
+        if entries.insert(tensor.name, entry).is_some() || tensor.name == METADATA {
             return Err(format!("tensor name `{}` is taken", tensor.name));
         }
         offset = end;
@@ -123,7 +149,7 @@ fn header<'a>(tensors: &'a [NamedTensor], metadata: &BTreeMap<String, String>) -
     let mut bytes = ((json.len() + padding) as u64).to_le_bytes().to_vec();
     bytes.extend_from_slice(json.as_bytes());
     bytes.resize(bytes.len() + padding, b' ');
-    Ok((bytes, order))
+    Ok((bytes, order.into_iter().map(|(index, _)| index).collect()))
 }
 
 /// The key of the header under which free text is kept.

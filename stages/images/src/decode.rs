@@ -1,12 +1,10 @@
-//! PNG and JPEG files → u8 `[n, c, h, w]`.
+//! PNG and JPEG files → u8 `[c, h, w]`.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use planish_contract::{Context, Failure, Progress};
-use rayon::prelude::*;
+use planish_contract::Failure;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -14,14 +12,15 @@ use zune_jpeg::JpegDecoder;
 use zune_png::PngDecoder;
 
 use crate::parameters::Size;
-use crate::pool::Decoded;
 
-/// The most bytes that all decoded images together may have.
-const LIMIT: usize = 1 << 34;
 /// The longest side of an image that is decoded.
 const LONGEST_SIDE: usize = 1 << 14;
 /// The largest file that is read.
 const LARGEST_FILE: u64 = 1 << 28;
+
+/// How PNG and JPEG files begin.
+const PNG: &[u8] = b"\x89PNG";
+const JPEG: &[u8] = b"\xff\xd8";
 
 /// A decoded image, its channels interleaved: 1 or 3 bytes a pixel.
 struct Picture {
@@ -31,56 +30,65 @@ struct Picture {
     width: usize,
 }
 
-/// Decodes the files, in their order; grey only if all of them are.
+/// Decodes one file to `[c, h, w]`, brought to `size`.
 ///
 /// # Errors
-/// [`Failure::Input`] naming a file that can't be decoded, or whose size differs from the first one's.
-pub(crate) fn files(files: &[&(String, PathBuf)], size: Option<Size>, context: &Context) -> Result<Decoded, Failure> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.threads.max(1)).build();
-    let pool = pool.map_err(|e| Failure::internal(format!("no threads: {e}")))?;
-    let done = AtomicU64::new(0);
-    let pictures: Vec<Picture> = pool.install(|| {
-        let one = |entry: &&(String, PathBuf)| {
-            context.check_stopped()?;
-            let picture = open(&entry.0, &entry.1, size)?;
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if done.is_multiple_of(256) {
-                context.host.progress(Progress { done, total: files.len() as u64, text: "images decoded".to_owned() });
-            }
-            Ok(picture)
-        };
-        files.par_iter().map(one).collect::<Result<_, Failure>>()
-    })?;
-    let Some(first) = pictures.first() else { return Ok(([0; 3], Vec::new())) };
-    let channels = pictures.iter().map(|picture| picture.channels).max().unwrap_or(1);
-    let (height, width) = (first.height, first.width);
-    let mut bytes = Vec::with_capacity((pictures.len() * channels * height * width).min(LIMIT));
-    for (picture, (name, _)) in pictures.iter().zip(files) {
-        if (picture.height, picture.width) != (height, width) {
-            let message = format!("{name} has {}×{} pixels, the first image {height}×{width}", picture.height, picture.width);
-            return Err(Failure::input_hint(message, "bring all images to one size: size = 224 (on the command line `--size 224`)"));
-        }
-        if bytes.len() + channels * height * width > LIMIT {
-            return Err(Failure::input_hint("more than 16 GiB of pixels", "take fewer or smaller images"));
-        }
-        // A grey image among coloured ones has three equal channels.
-        (0..channels)
-            .for_each(|channel| bytes.extend(picture.bytes.iter().skip(channel.min(picture.channels - 1)).step_by(picture.channels)));
+/// [`Failure::Input`] naming the file when it can't be decoded, or has another size than `shape` says or colours where that says grey.
+pub(crate) fn file(name: &str, path: &Path, size: Option<Size>, [channels, height, width]: [usize; 3]) -> Result<Vec<u8>, Failure> {
+    let picture = open(name, path, size)?;
+    if (picture.height, picture.width) != (height, width) {
+        let message = format!("{name} has {}×{} pixels, the first image {height}×{width}", picture.height, picture.width);
+        return Err(Failure::input_hint(message, "bring all images to one size: size = 224 (on the command line `--size 224`)"));
     }
-    Ok(([channels, height, width], bytes))
+    if picture.channels > channels {
+        return Err(Failure::input(format!("{name} was grey when the stage began, and is not any more")));
+    }
+    // A grey image among coloured ones has three equal channels.
+    let plane = |channel: usize| picture.bytes.iter().skip(channel.min(picture.channels - 1)).step_by(picture.channels).copied();
+    Ok((0..channels).flat_map(plane).collect())
+}
+
+/// Height and width of a decoded file, brought to `size`.
+///
+/// # Errors
+/// [`Failure::Input`] naming a file that can't be decoded.
+pub(crate) fn size_of(name: &str, path: &Path, size: Option<Size>) -> Result<[usize; 2], Failure> {
+    open(name, path, size).map(|picture| [picture.height, picture.width])
+}
+
+/// Whether a file has colours, as far as its header tells; one that can't be read has none, which is told when it is decoded.
+pub(crate) fn is_coloured(path: &Path) -> bool {
+    let Ok(bytes) = read(path) else { return false };
+    if bytes.starts_with(PNG) {
+        let mut decoder = PngDecoder::new_with_options(ZCursor::new(&bytes), options());
+        decoder.decode_headers().is_ok() && decoder.colorspace().is_some_and(|colours| colours.num_components() > 2)
+    } else {
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes), options());
+        decoder.decode_headers().is_ok() && decoder.input_colorspace() != Some(ColorSpace::Luma)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |e| Failure::io(path, e);
+    let length = std::fs::metadata(path).map_err(failed)?.len();
+    if length > LARGEST_FILE {
+        return Err(Failure::input(format!("it has {length} bytes")));
+    }
+    std::fs::read(path).map_err(failed)
 }
 
 fn open(name: &str, path: &Path, size: Option<Size>) -> Result<Picture, Failure> {
     let refuse = |reason: String| Failure::input(format!("{name} can't be decoded: {}", reason.trim()));
-    let length = std::fs::metadata(path).map_err(|e| Failure::io(path, e))?.len();
-    if length > LARGEST_FILE {
-        return Err(refuse(format!("it has {length} bytes")));
-    }
-    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, e))?;
-    let picture = match bytes.as_slice() {
-        [0x89, b'P', b'N', b'G', ..] => png(&bytes),
-        [0xff, 0xd8, ..] => jpeg(&bytes),
-        _ => Err("it is neither PNG nor JPEG".to_owned()),
+    let bytes = read(path).map_err(|failure| match failure {
+        Failure::Input { .. } => refuse(failure.to_string()),
+        other => other,
+    })?;
+    let picture = if bytes.starts_with(PNG) {
+        png(&bytes)
+    } else if bytes.starts_with(JPEG) {
+        jpeg(&bytes)
+    } else {
+        Err("it is neither PNG nor JPEG".to_owned())
     };
     let picture = picture.map_err(refuse)?;
     match size {

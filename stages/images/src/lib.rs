@@ -5,8 +5,11 @@
 
 mod arrays;
 mod decode;
+mod decoder;
 mod folder;
+mod moments;
 mod numpy;
+mod pack;
 mod parameters;
 mod pixels;
 mod pool;

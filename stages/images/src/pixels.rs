@@ -3,7 +3,6 @@
 use planish_contract::Failure;
 
 use crate::parameters::Layout;
-use crate::pool::Decoded;
 
 /// The values of an array of images.
 pub(crate) enum Pixels {
@@ -19,7 +18,7 @@ pub(crate) struct ArrayImages {
     /// How many images there are.
     pub(crate) len: usize,
     /// Channels, height and width.
-    shape: [usize; 3],
+    pub(crate) shape: [usize; 3],
     /// Whether channels are the last axis of the array.
     channels_last: bool,
 }
@@ -56,7 +55,7 @@ impl ArrayImages {
     }
 
     /// The images at `ids` as u8 `[n, c, h, w]`.
-    pub(crate) fn rows(&self, ids: &[u32]) -> Result<Decoded, Failure> {
+    pub(crate) fn rows(&self, ids: &[u32]) -> Result<Vec<u8>, Failure> {
         let size: usize = self.shape.iter().product();
         let mut images = Vec::with_capacity(ids.len() * size);
         for &id in ids {
@@ -67,7 +66,7 @@ impl ArrayImages {
                 Pixels::Floats(values) => self.push(values.get(start..start + size).ok_or_else(missing)?, byte, &mut images),
             }
         }
-        Ok((self.shape, images))
+        Ok(images)
     }
 
     /// Appends one image, channels first.
@@ -137,20 +136,20 @@ mod tests {
 
     #[test]
     fn both_layouts_come_out_channels_first() {
-        let first = bytes(&[2, 3, 2, 2], Layout::Auto).unwrap().rows(&[1, 0]).unwrap();
-        assert_eq!(first.0, [3, 2, 2]);
-        assert_eq!(first.1.first(), Some(&12));
-        let last = bytes(&[2, 2, 2, 3], Layout::Auto).unwrap().rows(&[0]).unwrap();
-        assert_eq!(last, ([3, 2, 2], vec![0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]));
-        assert_eq!(bytes(&[2, 4, 4], Layout::Auto).unwrap().rows(&[0]).unwrap().0, [1, 4, 4]);
-        assert_eq!(bytes(&[1, 3, 4, 3], Layout::Nhwc).unwrap().rows(&[0]).unwrap().0, [3, 3, 4]);
+        let first = bytes(&[2, 3, 2, 2], Layout::Auto).unwrap();
+        assert_eq!(first.shape, [3, 2, 2]);
+        assert_eq!(first.rows(&[1, 0]).unwrap().first(), Some(&12));
+        let last = bytes(&[2, 2, 2, 3], Layout::Auto).unwrap();
+        assert_eq!((last.shape, last.rows(&[0]).unwrap()), ([3, 2, 2], vec![0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]));
+        assert_eq!(bytes(&[2, 4, 4], Layout::Auto).unwrap().shape, [1, 4, 4]);
+        assert_eq!(bytes(&[1, 3, 4, 3], Layout::Nhwc).unwrap().shape, [3, 3, 4]);
     }
 
     #[test]
     fn floats_are_rounded_to_grey_levels() {
         let values = vec![0.0, 1.0, 128.0 / 255.0, 0.5];
         let images = ArrayImages::new(Pixels::Floats(values), &[1, 1, 2, 2], Layout::Nchw, "x").unwrap();
-        assert_eq!(images.rows(&[0]).unwrap().1, [0, 255, 128, 128]);
+        assert_eq!(images.rows(&[0]).unwrap(), [0, 255, 128, 128]);
         assert!((images.rounding() - 0.5 / 255.0).abs() < 1e-6);
     }
 

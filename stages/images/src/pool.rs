@@ -2,10 +2,6 @@
 
 use std::path::PathBuf;
 
-use planish_contract::{Context, Failure};
-
-use crate::decode;
-use crate::parameters::Size;
 use crate::pixels::ArrayImages;
 
 /// What was found of a data set.
@@ -16,6 +12,13 @@ pub(crate) struct Found {
     pub(crate) train: Option<Pool>,
     /// Images for testing; everything, where the source doesn't tell splits apart.
     pub(crate) test: Pool,
+}
+
+impl Found {
+    /// The images set apart for training, or the others.
+    pub(crate) fn pool(&self, training: bool) -> &Pool {
+        self.train.as_ref().filter(|_| training).unwrap_or(&self.test)
+    }
 }
 
 /// Images with labels, in a fixed order.
@@ -32,20 +35,4 @@ pub(crate) enum Pictures {
     Array(ArrayImages),
     /// In files, with the names that messages give them.
     Files(Vec<(String, PathBuf)>),
-}
-
-/// Decoded images: their shape `[c, h, w]` and their values `[n, c, h, w]`.
-pub(crate) type Decoded = ([usize; 3], Vec<u8>);
-
-impl Pool {
-    /// The images at `ids` as u8 `[n, c, h, w]`, in that order.
-    pub(crate) fn decode(&self, ids: &[u32], size: Option<Size>, context: &Context) -> Result<Decoded, Failure> {
-        match &self.pictures {
-            Pictures::Array(images) => images.rows(ids),
-            Pictures::Files(files) => {
-                let chosen: Vec<&(String, PathBuf)> = ids.iter().filter_map(|&id| files.get(id as usize)).collect();
-                decode::files(&chosen, size, context)
-            }
-        }
-    }
 }

@@ -152,6 +152,7 @@ fn run(folder: &std::path::Path, together: usize, parameters: &LandscapeParamete
             mean: vec![0.5],
             std: vec![0.25],
             splits: BTreeMap::from([("test".into(), 6)]),
+            shards: BTreeMap::new(),
             sources: vec![Source { name: "x".into(), sha256: "00".into() }],
         };
         write_data_set(&data, &info, &BTreeMap::from([(SplitName::Test, split)])).unwrap();

@@ -31,6 +31,7 @@ fn inputs(root: &Path) -> BTreeMap<String, Input> {
         mean: MEAN.to_vec(),
         std: STD.to_vec(),
         splits: BTreeMap::from([("test".to_owned(), golden.images().len())]),
+        shards: BTreeMap::new(),
         sources: vec![],
     };
     write_data_set(&data, &info, &splits).unwrap();

@@ -86,10 +86,10 @@ fn a_published_archive_is_downloaded_read_and_found_again() {
     let toy = toy(server.address, archive(), sha256(TEST));
     let obtained = obtain_toy(&toy, cache.path(), true).unwrap();
     let [train, validation] = [SplitName::Train, SplitName::Validation].map(|name| obtained.splits[&name].clone());
-    let mut pixels = [train.images.clone(), validation.images].concat();
+    let mut pixels = [train.images.to_vec(), validation.images.to_vec()].concat();
     pixels.sort_unstable();
     assert_eq!(pixels, [10, 11, 12, 13, 14, 15]);
-    assert!(train.ids.iter().zip(&train.images).all(|(&id, &pixel)| id + 10 == u32::from(pixel)));
+    assert!(train.ids.iter().zip(train.images.iter()).all(|(&id, &pixel)| id + 10 == u32::from(pixel)));
     assert_eq!(obtained.sources[1], Source { name: "test.bin".into(), sha256: sha256(TEST).into() });
     assert_eq!(obtain_toy(&toy, cache.path(), false).unwrap().splits, obtained.splits);
     assert_eq!(obtain_toy(&toy, cache.path(), true).unwrap().splits, obtained.splits);

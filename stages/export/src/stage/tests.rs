@@ -56,6 +56,7 @@ fn data_set(shape: [usize; 3]) -> TempDir {
         mean: vec![0.5; shape[0]],
         std: vec![0.25; shape[0]],
         splits: sizes.map(|(name, n)| (name.as_str().to_owned(), n)).into(),
+        shards: BTreeMap::new(),
         sources: vec![],
     };
     write_data_set(folder.path(), &info, &sizes.map(|(name, n)| (name, split(n))).into()).unwrap();

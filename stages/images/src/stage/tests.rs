@@ -1,7 +1,7 @@
 use std::io::{Seek, Write};
 use std::path::PathBuf;
 
-use planish_contract::{Folder, SilentHost};
+use planish_contract::{Folder, Host, SilentHost};
 use planish_formats::{DataSet, NamedTensor, Values, write_tensors};
 use serde_json::json;
 
@@ -14,7 +14,9 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("data")).unwrap();
+        for made in ["data", "checkpoints"] {
+            std::fs::create_dir(folder.path().join(made)).unwrap();
+        }
         Case { folder }
     }
 
@@ -25,6 +27,15 @@ impl Case {
     }
 
     fn run(&self, files: &[(&str, &str)], parameters: serde_json::Value) -> Result<DataSet, Failure> {
+        self.packed(files, parameters, (SHARD_BYTES, &SilentHost))
+    }
+
+    fn packed(
+        &self,
+        files: &[(&str, &str)],
+        parameters: serde_json::Value,
+        (shard_bytes, host): (usize, &dyn Host),
+    ) -> Result<DataSet, Failure> {
         let one = |name: &str| {
             let path = self.folder.path().join(name);
             if path.is_dir() {
@@ -38,10 +49,10 @@ impl Case {
             outputs: self.folder.path().to_path_buf(),
             checkpoints: self.folder.path().join("checkpoints"),
             threads: 2,
-            host: &SilentHost,
+            host,
         };
         let parameters: ImagesParameters = serde_json::from_value(parameters).unwrap();
-        ImagesStage::run(&parameters, &planish_contract::NoExecution {}, &context)?;
+        write(&parameters, &context, shard_bytes)?;
         DataSet::open(&Folder::open(&self.folder.path().join("data")).unwrap())
     }
 
@@ -55,6 +66,8 @@ impl Case {
         }
     }
 }
+
+mod packing;
 
 /// A PNG file of red, green, blue.
 fn png(width: u32, pixels: &[[u8; 3]]) -> Vec<u8> {

@@ -24,6 +24,7 @@ fn data(folder: &Path, model: &ModelProto) -> Folder {
         mean: vec![0.5; 3],
         std: vec![0.2; 3],
         splits: [("test".to_owned(), 100)].into(),
+        shards: BTreeMap::new(),
         sources: vec![],
     };
     write_data_set(folder, &info, &[(SplitName::Test, split)].into()).unwrap();
@@ -120,7 +121,7 @@ fn balanced(folder: &Path, model: &ModelProto) -> Folder {
     let labels = &split.labels;
     let of = |class| (0..split.len()).filter(move |&index| labels[index] == class);
     let chosen: Vec<usize> = of(0).zip(of(1)).flat_map(|(a, b)| [a, b]).collect::<Vec<usize>>().repeat(8);
-    let images: Vec<u8> = chosen.iter().flat_map(|&index| split.images[12 * index..12 * (index + 1)].to_vec()).collect();
+    let images: Vec<u8> = chosen.iter().flat_map(|&index| split.image(index).to_vec()).collect();
     let labels = chosen.iter().map(|&index| split.labels[index]).collect();
     let ids = (0..chosen.len() as u32).collect();
     let splits = [("test".to_owned(), chosen.len())].into();

@@ -179,6 +179,7 @@ pub(super) fn data(root: &Path, count: u32) -> Folder {
         mean: vec![0.5],
         std: vec![0.5],
         splits: BTreeMap::from([("test".into(), count as usize)]),
+        shards: BTreeMap::new(),
         sources: Vec::new(),
     };
     write_data_set(&directory, &info, &BTreeMap::from([(SplitName::Test, split)])).unwrap();

@@ -71,6 +71,7 @@ fn data(folder: &Path, train: u32) -> Folder {
         mean: vec![0.35],
         std: vec![0.2],
         splits: splits.iter().map(|(name, split)| (name.as_str().to_owned(), split.len())).collect(),
+        shards: BTreeMap::new(),
         sources: Vec::new(),
     };
     std::fs::create_dir_all(folder).unwrap();
