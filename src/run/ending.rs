@@ -15,6 +15,8 @@ use super::slot::Outcome;
 
 /// The number of the signal that the system sends when memory runs out, and nobody can catch.
 const SIGKILL: i32 = signal_hook::consts::SIGKILL;
+/// The signal with which a program ends itself, as when it gets no memory.
+const SIGABRT: i32 = signal_hook::consts::SIGABRT;
 
 /// What it means that a worker is gone and told nothing of a result.
 pub(super) fn of_status(status: ExitStatus) -> Failed {
@@ -23,13 +25,19 @@ pub(super) fn of_status(status: ExitStatus) -> Failed {
         return Failed::stage(format!("the worker ended with exit code {code} and no result")).hint("its log may say why").transient();
     };
     let failed = Failed::stage(format!("the worker was killed by {}", signal_name(Some(signal)))).transient();
-    if signal == SIGKILL {
-        failed.hint(
+    match signal {
+        SIGKILL => failed.hint(
             "if nobody did this, the machine ran out of memory: declare the stage's `memory`, or run fewer side by side with `--cpus`",
-        )
-    } else {
-        failed.hint("its log may say why")
+        ),
+        SIGABRT => failed.hint("its log says why; after `memory allocation … failed` the stage needs more than it may have: a smaller `batch_size`"),
+        _ => failed.hint("its log may say why"),
     }
+}
+
+/// What to do about a panic that is no mistake: CubeCL, on which other devices than the processor are reached, panics when the device has no memory left.
+pub(super) fn hint_of_panic(message: &str) -> Option<&'static str> {
+    let full = ["out of device memory", "out-of-memory", "can't allocate buffer of size"].iter().any(|words| message.contains(words));
+    full.then_some("the device has too little memory: a smaller `batch_size`, or `accumulate` = 2, 4, … to work on a batch in parts")
 }
 
 /// The exit code of a run.
@@ -87,6 +95,15 @@ mod tests {
 
     fn failure(failed: Failed) -> Outcome {
         Outcome::Failed { failed, reason: Reason::First }
+    }
+
+    #[test]
+    fn a_full_device_is_no_mistake_in_the_code() {
+        // As CubeCL 0.11 words it.
+        for message in ["out of device memory allocating 512 bytes", "An out-of-memory error happened during launch", "can't allocate buffer of size: 9"] {
+            assert!(hint_of_panic(message).is_some_and(|hint| hint.contains("accumulate")), "{message}");
+        }
+        assert_eq!(hint_of_panic("index out of bounds"), None);
     }
 
     #[test]

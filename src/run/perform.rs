@@ -20,7 +20,7 @@ use super::memo::StageHost;
 use super::program::{self, Program};
 use super::provenance::Provenance;
 use super::sources::Sources;
-use super::{orphans, workplace};
+use super::{ending, orphans, workplace};
 
 /// How often a worker looks whether the other run has finished.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
@@ -201,7 +201,11 @@ fn run_stage(job: &Job, kinds: &dyn Kinds, scratch: &Path, context: &Context<'_>
         Ok(result) => Ok(result?),
         Err(payload) => {
             let message = format!("the stage panicked: {}", panic_message(payload.as_ref()).unwrap_or("no message"));
-            Err(Failed::stage(message).hint("a mistake in the stage's code; its log has the place").transient())
+            let failed = Failed::stage(message);
+            Err(match ending::hint_of_panic(&failed.message) {
+                Some(hint) => failed.hint(hint),
+                None => failed.hint("a mistake in the stage's code; its log has the place").transient(),
+            })
         }
     }
 }
