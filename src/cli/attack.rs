@@ -105,6 +105,9 @@ struct OwnArguments {
     /// Bring image files to so many pixels a side: the shorter side resized, then the centre cut out
     #[arg(long, value_name = "PIXELS")]
     size: Option<u32>,
+    /// With `--size`: what the shorter side is resized to [default: as small as covers `--size`; most results on ImageNet: --resize 256 --size 224]
+    #[arg(long, value_name = "PIXELS", requires = "size")]
+    resize: Option<u32>,
     /// All classes of the model in order, where a folder lacks some: cat,dog,ship [default: the names of the sub-folders, sorted]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     classes: Vec<String>,

@@ -29,7 +29,8 @@ pub(super) fn of_status(status: ExitStatus) -> Failed {
         SIGKILL => failed.hint(
             "if nobody did this, the machine ran out of memory: declare the stage's `memory`, or run fewer side by side with `--cpus`",
         ),
-        SIGABRT => failed.hint("its log says why; after `memory allocation … failed` the stage needs more than it may have: a smaller `batch_size`"),
+        SIGABRT => failed
+            .hint("its log says why; after `memory allocation … failed` the stage needs more than it may have: a smaller `batch_size`"),
         _ => failed.hint("its log may say why"),
     }
 }
@@ -100,7 +101,11 @@ mod tests {
     #[test]
     fn a_full_device_is_no_mistake_in_the_code() {
         // As CubeCL 0.11 words it.
-        for message in ["out of device memory allocating 512 bytes", "An out-of-memory error happened during launch", "can't allocate buffer of size: 9"] {
+        for message in [
+            "out of device memory allocating 512 bytes",
+            "An out-of-memory error happened during launch",
+            "can't allocate buffer of size: 9",
+        ] {
             assert!(hint_of_panic(message).is_some_and(|hint| hint.contains("accumulate")), "{message}");
         }
         assert_eq!(hint_of_panic("index out of bounds"), None);

@@ -55,6 +55,7 @@ fn data(arguments: &AttackArguments) -> Result<(Table, Option<usize>), CommandEr
     params.extend(arguments.images.map(|images| entry("test", whole(images))));
     params.extend(arguments.own.data_layout.map(|layout| entry("layout", axes(layout))));
     params.extend(arguments.own.size.map(|size| entry("size", i64::from(size))));
+    params.extend(arguments.own.resize.map(|resize| entry("resize", i64::from(resize))));
     if !arguments.own.classes.is_empty() {
         params.extend([entry("classes", arguments.own.classes.clone())]);
     }

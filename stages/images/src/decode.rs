@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use planish_contract::Failure;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -11,7 +9,7 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_png::PngDecoder;
 
-use crate::parameters::Size;
+use crate::fit::Fit;
 
 /// The longest side of an image that is decoded.
 const LONGEST_SIDE: usize = 1 << 14;
@@ -23,19 +21,19 @@ const PNG: &[u8] = b"\x89PNG";
 const JPEG: &[u8] = b"\xff\xd8";
 
 /// A decoded image, its channels interleaved: 1 or 3 bytes a pixel.
-struct Picture {
-    bytes: Vec<u8>,
-    channels: usize,
-    height: usize,
-    width: usize,
+pub(crate) struct Picture {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
 }
 
-/// Decodes one file to `[c, h, w]`, brought to `size`.
+/// Decodes one file to `[c, h, w]`.
 ///
 /// # Errors
 /// [`Failure::Input`] naming the file when it can't be decoded, or has another size than `shape` says or colours where that says grey.
-pub(crate) fn file(name: &str, path: &Path, size: Option<Size>, [channels, height, width]: [usize; 3]) -> Result<Vec<u8>, Failure> {
-    let picture = open(name, path, size)?;
+pub(crate) fn file(name: &str, path: &Path, fit: Option<Fit>, [channels, height, width]: [usize; 3]) -> Result<Vec<u8>, Failure> {
+    let picture = open(name, path, fit)?;
     if (picture.height, picture.width) != (height, width) {
         let message = format!("{name} has {}×{} pixels, the first image {height}×{width}", picture.height, picture.width);
         return Err(Failure::input_hint(message, "bring all images to one size: size = 224 (on the command line `--size 224`)"));
@@ -48,12 +46,12 @@ pub(crate) fn file(name: &str, path: &Path, size: Option<Size>, [channels, heigh
     Ok((0..channels).flat_map(plane).collect())
 }
 
-/// Height and width of a decoded file, brought to `size`.
+/// Height and width of a decoded file.
 ///
 /// # Errors
 /// [`Failure::Input`] naming a file that can't be decoded.
-pub(crate) fn size_of(name: &str, path: &Path, size: Option<Size>) -> Result<[usize; 2], Failure> {
-    open(name, path, size).map(|picture| [picture.height, picture.width])
+pub(crate) fn size_of(name: &str, path: &Path, fit: Option<Fit>) -> Result<[usize; 2], Failure> {
+    open(name, path, fit).map(|picture| [picture.height, picture.width])
 }
 
 /// Whether a file has colours, as far as its header tells; one that can't be read has none, which is told when it is decoded.
@@ -77,7 +75,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(failed)
 }
 
-fn open(name: &str, path: &Path, size: Option<Size>) -> Result<Picture, Failure> {
+fn open(name: &str, path: &Path, fit: Option<Fit>) -> Result<Picture, Failure> {
     let refuse = |reason: String| Failure::input(format!("{name} can't be decoded: {}", reason.trim()));
     let bytes = read(path).map_err(|failure| match failure {
         Failure::Input { .. } => refuse(failure.to_string()),
@@ -91,9 +89,9 @@ fn open(name: &str, path: &Path, size: Option<Size>) -> Result<Picture, Failure>
         Err("it is neither PNG nor JPEG".to_owned())
     };
     let picture = picture.map_err(refuse)?;
-    match size {
-        Some(size) if (picture.height, picture.width) != (size.height, size.width) => fill(&picture, size).map_err(refuse),
-        _ => Ok(picture),
+    match fit {
+        Some(fit) => fit.apply(picture).map_err(refuse),
+        None => Ok(picture),
     }
 }
 
@@ -108,12 +106,38 @@ fn png(bytes: &[u8]) -> Result<Picture, String> {
 }
 
 fn jpeg(bytes: &[u8]) -> Result<Picture, String> {
+    if !is_whole(bytes) {
+        // The decoder would leave what is missing grey; Pillow refuses it too.
+        return Err("it is cut off before its end".to_owned());
+    }
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
     decoder.decode_headers().map_err(|e| format!("{e:?}"))?;
     let colours = if decoder.input_colorspace() == Some(ColorSpace::Luma) { ColorSpace::Luma } else { ColorSpace::RGB };
     decoder.set_options(options().jpeg_set_out_colorspace(colours));
     let pixels = decoder.decode().map_err(|e| format!("{e:?}"))?;
     picture(pixels, decoder.dimensions())
+}
+
+/// Whether a JPEG file reaches its end marker, segment by segment (ITU-T T.81, annex B).
+fn is_whole(bytes: &[u8]) -> bool {
+    const END: u8 = 0xd9;
+    let mut rest = bytes;
+    // Between segments, and in what follows the head of a scan, markers are a byte 0xff with another one that is not 0 behind it.
+    while let Some(at) = rest.windows(2).position(|pair| matches!(pair, [0xff, marker] if ![0x00, 0xff].contains(marker))) {
+        let marker = rest.get(at + 1).copied().unwrap_or_default();
+        let after = rest.get(at + 2..).unwrap_or_default();
+        rest = match marker {
+            END => return true,
+            // The start of the image, restarts and 0x01 stand alone.
+            0x01 | 0xd0..=0xd8 => after,
+            // A length that counts itself; a scan's data follows its head.
+            _ => {
+                let length = after.first_chunk::<2>().map_or(0, |bytes| usize::from(u16::from_be_bytes(*bytes)));
+                after.get(length.max(2)..).unwrap_or_default()
+            }
+        };
+    }
+    false
 }
 
 /// Grey or red, green, blue out of what a decoder gives; transparency is dropped.
@@ -133,12 +157,5 @@ fn picture(pixels: Vec<u8>, dimensions: Option<(usize, usize)>) -> Result<Pictur
     Ok(Picture { bytes, channels, height, width })
 }
 
-/// Resizes so that the image covers `size`, and cuts out the centre.
-fn fill(picture: &Picture, size: Size) -> Result<Picture, String> {
-    let kind = if picture.channels == 3 { PixelType::U8x3 } else { PixelType::U8 };
-    let source = ImageRef::new(picture.width as u32, picture.height as u32, &picture.bytes, kind).map_err(|e| e.to_string())?;
-    let mut target = Image::new(size.width as u32, size.height as u32, kind);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).fit_into_destination(None);
-    Resizer::new().resize(&source, &mut target, &options).map_err(|e| e.to_string())?;
-    Ok(Picture { bytes: target.into_vec(), channels: picture.channels, height: size.height, width: size.width })
-}
+#[cfg(test)]
+mod tests;

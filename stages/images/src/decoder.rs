@@ -8,7 +8,8 @@ use planish_formats::SplitName;
 use rayon::prelude::*;
 
 use crate::decode;
-use crate::parameters::{ImagesParameters, Size};
+use crate::fit::Fit;
+use crate::parameters::ImagesParameters;
 use crate::pool::{Found, Pictures, Pool};
 use crate::selection::Selection;
 
@@ -16,7 +17,7 @@ use crate::selection::Selection;
 pub(crate) struct Decoder<'a> {
     /// Channels, height and width of all images.
     pub(crate) shape: [usize; 3],
-    size: Option<Size>,
+    fit: Option<Fit>,
     context: &'a Context<'a>,
     threads: rayon::ThreadPool,
     total: usize,
@@ -50,7 +51,7 @@ impl<'a> Decoder<'a> {
                 // One file of all stands for their size; decoding finds the first one that differs.
                 (Pictures::Files(files), Some(&first)) if shape.is_none() => {
                     let (name, path) = file(files, first)?;
-                    let [height, width] = decode::size_of(name, path, parameters.size)?;
+                    let [height, width] = decode::size_of(name, path, parameters.fit())?;
                     [if any { 3 } else { 1 }, height, width]
                 }
                 (Pictures::Files(_), _) => continue,
@@ -65,7 +66,7 @@ impl<'a> Decoder<'a> {
         }
         let Some((_, shape)) = shape else { return Err(Failure::input("there are no images")) };
         let total = selection.values().map(|(_, ids)| ids.len()).sum();
-        Ok(Decoder { shape, size: parameters.size, context, threads, total, done: AtomicU64::new(0) })
+        Ok(Decoder { shape, fit: parameters.fit(), context, threads, total, done: AtomicU64::new(0) })
     }
 
     /// The images at `ids` of a pool as u8 `[n, c, h, w]`, in that order.
@@ -83,7 +84,7 @@ impl<'a> Decoder<'a> {
         let one = |&id: &u32| {
             self.context.check_stopped()?;
             let (name, path) = file(files, id)?;
-            decode::file(name, path, self.size, self.shape)
+            decode::file(name, path, self.fit, self.shape)
         };
         let images: Vec<Result<Vec<u8>, Failure>> = self.threads.install(|| ids.par_iter().map(one).collect());
         // The first failure of all, whichever thread met it.

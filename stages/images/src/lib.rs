@@ -6,6 +6,7 @@
 mod arrays;
 mod decode;
 mod decoder;
+mod fit;
 mod folder;
 mod moments;
 mod numpy;

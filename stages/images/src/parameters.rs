@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::fit::Fit;
 use planish_contract::Invalid;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, SeqAccess, Visitor};
@@ -24,6 +25,10 @@ pub struct ImagesParameters {
     /// Height and width that image files are brought to (the shorter side resized, then the centre cut out); one number is both.
     /// Without it all images must have one size.
     pub size: Option<Size>,
+    /// What the shorter side is resized to before the centre is cut out, in pixels: `resize = 256` and `size = 224` are torchvision's `Resize(256)` and
+    /// `CenterCrop(224)`, with which most results on ImageNet are measured. Unless given, the image is made as small as covers `size`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<usize>,
     /// How many training images.
     pub train: Option<Take>,
     /// How many validation images.
@@ -70,6 +75,14 @@ impl ImagesParameters {
     /// The first parameter that can't be used.
     pub fn check(&self) -> Result<(), Invalid> {
         const MOST: usize = 8_192;
+        match (self.resize, self.size) {
+            (Some(_), None) => return Err(Invalid::at("resize", "images are resized, but not cut to one size").hint("give `size` too")),
+            (Some(shorter), Some(size)) if shorter < size.height.max(size.width) || shorter > MOST => {
+                let message = format!("the shorter side becomes {shorter} pixels, of which {} by {} are cut out", size.height, size.width);
+                return Err(Invalid::at("resize", message).hint(format!("at least the longer side of `size`, and at most {MOST}")));
+            }
+            _ => {}
+        }
         if let Some(size) = self.size
             && !((1..=MOST).contains(&size.height) && (1..=MOST).contains(&size.width))
         {
@@ -88,6 +101,13 @@ impl ImagesParameters {
         }
         let nothing = [self.train, self.validation, self.test].iter().all(|take| *take == Some(Take::Images(0)));
         if nothing { Err(Invalid::at("test", "a data set without images")) } else { Ok(()) }
+    }
+}
+
+impl ImagesParameters {
+    /// How image files are brought to one size, if they are.
+    pub(crate) fn fit(&self) -> Option<Fit> {
+        self.size.map(|size| Fit { size, resize: self.resize })
     }
 }
 
@@ -222,6 +242,9 @@ mod tests {
         }
         let check = |value| read(value).unwrap().check().unwrap_err().path;
         assert_eq!(check(json!({ "size": 0 })), ["size"]);
+        for wrong in [json!({ "resize": 256 }), json!({ "resize": 256, "size": [224, 257] }), json!({ "resize": 9000, "size": 224 })] {
+            assert_eq!(check(wrong), ["resize"]);
+        }
         assert_eq!(check(json!({ "classes": [] })), ["classes"]);
         assert_eq!(check(json!({ "classes": ["a", "b", "a"] })), ["classes"]);
         assert_eq!(check(json!({ "name": " " })), ["name"]);
