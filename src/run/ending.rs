@@ -35,7 +35,7 @@ pub(super) fn of_status(status: ExitStatus) -> Failed {
     }
 }
 
-/// What to do about a panic that is no mistake: CubeCL, on which other devices than the processor are reached, panics when the device has no memory left.
+/// What to do about a panic that is no mistake: `cubecl`, on which other devices than the processor are reached, panics when the device has no memory left.
 pub(super) fn hint_of_panic(message: &str) -> Option<&'static str> {
     let full = ["out of device memory", "out-of-memory", "can't allocate buffer of size"].iter().any(|words| message.contains(words));
     full.then_some("the device has too little memory: a smaller `batch_size`, or `accumulate` = 2, 4, … to work on a batch in parts")
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_full_device_is_no_mistake_in_the_code() {
-        // As CubeCL 0.11 words it.
+        // As cubecl 0.11 words it.
         for message in [
             "out of device memory allocating 512 bytes",
             "An out-of-memory error happened during launch",

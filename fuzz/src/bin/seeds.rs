@@ -17,8 +17,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let work = tempfile::tempdir()?;
     let read = |name: &str| fs::read(work.path().join(name));
     let tensor = |name: &str, shape: &[usize], values| NamedTensor { name: name.into(), shape: shape.to_vec(), values };
-    let tensors =
-        [tensor("a", &[2, 2], Values::F32(vec![0.0, 1.0, -1.0, 0.5])), tensor("b", &[3], Values::I64(vec![1, 2, 3])), tensor("c", &[1], Values::U8(vec![9]))];
+    let tensors = [
+        tensor("a", &[2, 2], Values::F32(vec![0.0, 1.0, -1.0, 0.5])),
+        tensor("b", &[3], Values::I64(vec![1, 2, 3])),
+        tensor("c", &[1], Values::U8(vec![9])),
+    ];
     fs::write(corpus("tensors")?.join("three"), tensor_bytes(&tensors, &BTreeMap::new())?)?;
 
     // As they are, and as PyTorch names them in a wrapper, with what no pass reads.
@@ -50,6 +53,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(corpus("data_set")?.join("toy"), planish_fuzz::join(&[read("dataset.json")?, read("test.safetensors")?]))?;
     let json = corpus("json")?;
     fs::copy(work.path().join("dataset.json"), json.join("data set"))?;
+
+    images(&corpus("images")?)?;
 
     CheckpointFiles::write(work.path(), &serde_json::json!({ "network": { "small-cnn": {} } }), &tensors, &[HistoryRecord::new(0)])?;
     fs::write(corpus("checkpoint")?.join("small"), planish_fuzz::join(&[read(NETWORK)?, read(HISTORY)?, read(WEIGHTS)?]))?;
@@ -102,5 +107,18 @@ fn evidence(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
         queries: 1,
     };
     write_evidence(folder, &header, &[image], &Adversarial { shape: [1, 1, 2], images: vec![0.0, 1.0], ids: vec![7], labels: vec![0] })?;
+    Ok(())
+}
+
+/// Image files, and arrays of images; the first byte says what is which.
+fn images(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let tensor = |name: &str, shape: &[usize], values| NamedTensor { name: name.into(), shape: shape.to_vec(), values };
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/images"))? {
+        let path = entry?.path();
+        let kind = u8::from(path.extension().is_some_and(|suffix| suffix == "png"));
+        fs::write(folder.join(path.file_name().ok_or("a name")?), [vec![kind], fs::read(&path)?].concat())?;
+    }
+    let arrays = [tensor("images", &[2, 1, 2, 2], Values::U8(vec![7; 8])), tensor("labels", &[2], Values::I64(vec![0, 1]))];
+    fs::write(folder.join("arrays"), [vec![3], tensor_bytes(&arrays, &BTreeMap::new())?].concat())?;
     Ok(())
 }

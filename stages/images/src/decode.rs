@@ -13,6 +13,8 @@ use crate::fit::Fit;
 
 /// The longest side of an image that is decoded.
 const LONGEST_SIDE: usize = 1 << 14;
+/// The most pixels of an image that is decoded: a file of a few bytes can claim any number.
+const MOST_PIXELS: usize = 1 << 27;
 /// The largest file that is read.
 const LARGEST_FILE: u64 = 1 << 28;
 
@@ -101,6 +103,8 @@ fn options() -> DecoderOptions {
 
 fn png(bytes: &[u8]) -> Result<Picture, String> {
     let mut decoder = PngDecoder::new_with_options(ZCursor::new(bytes), options());
+    decoder.decode_headers().map_err(|e| format!("{e:?}"))?;
+    check_pixels(decoder.dimensions())?;
     let pixels = decoder.decode_raw().map_err(|e| format!("{e:?}"))?;
     picture(pixels, decoder.dimensions())
 }
@@ -112,10 +116,18 @@ fn jpeg(bytes: &[u8]) -> Result<Picture, String> {
     }
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
     decoder.decode_headers().map_err(|e| format!("{e:?}"))?;
+    check_pixels(decoder.dimensions())?;
     let colours = if decoder.input_colorspace() == Some(ColorSpace::Luma) { ColorSpace::Luma } else { ColorSpace::RGB };
     decoder.set_options(options().jpeg_set_out_colorspace(colours));
     let pixels = decoder.decode().map_err(|e| format!("{e:?}"))?;
     picture(pixels, decoder.dimensions())
+}
+
+fn check_pixels(dimensions: Option<(usize, usize)>) -> Result<(), String> {
+    match dimensions {
+        Some((width, height)) if width.saturating_mul(height) > MOST_PIXELS => Err(format!("it has {width}×{height} pixels")),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a JPEG file reaches its end marker, segment by segment (ITU-T T.81, annex B).
