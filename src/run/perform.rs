@@ -258,8 +258,9 @@ fn ingest(job: &Job, store: &Store, folder: &Path, name: &str) -> Result<Digest,
     if !folder.is_dir() {
         return Err(Failed::stage(format!("the stage left no folder for its output `{name}`")).hint(hint));
     }
-    // Where nobody is left who could write to the files, the store may have them as they are.
-    let alone = job.may_share_worker() && !orphans::any();
+    // Where nobody is left who could write to the files, the store may have them as they are. A stage of ours that has returned keeps no
+    // file open, and a data set can have hundreds of gigabytes.
+    let alone = !job.is_program() || (job.may_share_worker() && !orphans::any());
     let (digest, tree) = if alone { store.take_folder(folder)? } else { store.ingest_folder(folder)? };
     if tree.files.is_empty() {
         return Err(Failed::stage(format!("the stage wrote nothing to its output `{name}`")).hint(hint));
