@@ -38,6 +38,7 @@ impl Packer<'_> {
     /// # Errors
     /// As [`Decoder::images`], and [`Failure::Io`] when a file can't be written.
     pub(crate) fn pack(&self, selection: &Selection, output: &Path) -> Result<Packed, Failure> {
+        self.remove_unfinished()?;
         let image_len = self.decoder.shape.iter().product();
         let reference = if selection.contains_key(&SplitName::Train) { Some(&SplitName::Train) } else { selection.keys().next() };
         let mut packed = Packed { moments: Moments::of(self.decoder.shape), shards: BTreeMap::new() };
@@ -57,6 +58,19 @@ impl Packer<'_> {
             std::fs::rename(&from, &to).map_err(|e| Failure::io(&from, e))?;
         }
         Ok(packed)
+    }
+
+    /// Removes what a killed run left of a file that it was writing: it is hidden until it is whole, and may have a GiB.
+    fn remove_unfinished(&self) -> Result<(), Failure> {
+        let folder = &self.context.checkpoints;
+        let failed = |e| Failure::io(folder, e);
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                std::fs::remove_file(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sees to it that a file is there.

@@ -1,12 +1,17 @@
 //! Times whole training steps: `steps NETWORK ACTIVATION STEP THREADS REPEATS`.
 //!
+//! Beside whole steps there are `nominal-outer`, `llr-outer` and `dual-outer`: the loss and its weight gradients, without search and descent, of the images, of
+//! LLR, and of the images with a tangent each.
 //! `steps.py` beside this file runs it in turns with the same steps in PyTorch, and says what the arguments may be. Prints the median
 //! milliseconds of a step, after one that is not counted, and the process's peak memory in bytes.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::time::Instant;
 
-use planish_nn::Device;
+use planish_contract::{Failure, Invalid};
+use planish_nn::loss::{cross_entropy, cross_entropy_tangent};
+use planish_nn::{Device, Layout, Normalisation};
+use planish_train::objective::{Evaluation, Objective, Step, statistics_of};
 use planish_train::objectives::AnyObjective;
 use planish_train::rehearsal::Rehearsal;
 
@@ -14,6 +19,43 @@ use planish_train::rehearsal::Rehearsal;
 const BATCH: usize = 64;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// The dual pass alone: values and tangents δ of the images, forward and in reverse.
+struct Dual;
+
+impl Objective for Dual {
+    fn validate(&self, _: &str) -> Result<(), Invalid> {
+        Ok(())
+    }
+
+    fn robust(&self) -> bool {
+        true
+    }
+
+    fn search_gradients(&self) -> u64 {
+        0
+    }
+
+    fn outer_gradients(&self) -> u64 {
+        2
+    }
+
+    fn search(&self, step: &Step<'_>) -> Result<Vec<f32>, Failure> {
+        Ok(step.batch.images.clone())
+    }
+
+    fn outer(&self, step: &Step<'_>, perturbed: &[f32]) -> Result<Evaluation, Failure> {
+        let (n, original) = (step.batch.len(), &step.batch.images);
+        let mut rows = original.clone();
+        rows.extend(perturbed.iter().zip(original).map(|(there, here)| there - here));
+        let pass = step.network.forward(step.tracked, step.tensor(rows), Layout::dual(n), Normalisation::Batch);
+        let losses = cross_entropy(pass.values(), &step.labels());
+        let linear = cross_entropy_tangent(pass.values(), pass.tangents(), &step.labels());
+        let loss = losses.mean() + linear.abs().mean();
+        let logits = pass.values();
+        Ok(Evaluation { loss, terms: Vec::new(), logits, updates: vec![statistics_of(pass.statistics)?.detach()] })
+    }
+}
 
 /// The mean cross-entropy: whether the steps left a network that works.
 fn loss(rehearsal: &Rehearsal) -> Outcome<f32> {
@@ -26,7 +68,8 @@ fn step(rehearsal: &mut Rehearsal, step: &str, objective: &AnyObjective, perturb
     match step {
         "input-gradient" if rehearsal.input_gradient()?.iter().all(|slope| slope.is_finite()) => {}
         "input-gradient" => return Err("a gradient is not finite".into()),
-        "llr-outer" => drop(rehearsal.outer(&**objective, perturbed)?),
+        "nominal-outer" | "llr-outer" => drop(rehearsal.outer(&**objective, perturbed)?),
+        "dual-outer" => drop(rehearsal.outer(&Dual, perturbed)?),
         _ => rehearsal.train(&**objective)?,
     }
     Ok(())
@@ -34,7 +77,7 @@ fn step(rehearsal: &mut Rehearsal, step: &str, objective: &AnyObjective, perturb
 
 fn objective(step: &str) -> Outcome<AnyObjective> {
     Ok(serde_json::from_str(match step {
-        "nominal" => r#"{ "nominal": {} }"#,
+        "nominal" | "nominal-outer" | "input-gradient" | "dual-outer" => r#"{ "nominal": {} }"#,
         "llr-2" | "llr-outer" => r#"{ "llr": { "steps": 2 } }"#,
         "trades-10" => r#"{ "trades": { "steps": 10 } }"#,
         "adv-7" => r#"{ "adv": { "steps": 7 } }"#,
@@ -60,7 +103,7 @@ fn main() -> Outcome<()> {
     let text = format!(r#"{{ "wide-resnet": {{ "depth": {depth}, "width": {width}, "activation": "{activation}" }} }}"#);
     planish_nn::set_threads(threads.parse()?);
     let mut rehearsal = Rehearsal::new(&serde_json::from_str(&text)?, BATCH, &Device::flex())?;
-    let objective = if name == "input-gradient" { objective("nominal")? } else { objective(name)? };
+    let objective = objective(name)?;
     let perturbed: Vec<f32> = rehearsal.batch.images.iter().map(|x| (x + 0.03).min(1.0)).collect();
     let mut times = Vec::new();
     for _ in 0..=repeats.parse::<usize>()? {

@@ -58,9 +58,12 @@ fn a_killed_run_goes_on_after_its_last_whole_file() {
     assert!(matches!(stopped, Err(Failure::Stopped)));
     let kept = left(&case);
     assert_eq!(kept.keys().collect::<Vec<_>>(), ["test-00000-of-00005.safetensors"]);
+    let unfinished = case.path("checkpoints/.test-00002-of-00005.safetensors.1.tmp");
+    std::fs::write(&unfinished, b"half").unwrap();
     // A file that is not what it should be is made again.
     std::fs::write(case.path("checkpoints/test-00001-of-00005.safetensors"), b"half").unwrap();
     let set = case.packed(&files, json!({}), (TWO, &SilentHost)).unwrap();
+    assert!(!unfinished.exists());
     let made = Folder::open(&case.folder.path().join("data")).unwrap();
     let first = std::fs::metadata(made.file("test-00000-of-00005.safetensors").unwrap()).unwrap();
     assert_eq!(Some(&first.ino()), kept.values().next());
