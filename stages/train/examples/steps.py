@@ -3,11 +3,16 @@
     cargo build --release --workspace --example steps
     OMP_WAIT_POLICY=PASSIVE python stages/train/examples/steps.py target/release/examples/steps [--rounds 5] [--threads 2]
 
-64 images of 3 × 32 × 32, 10 classes, L∞ 8/255, single precision. Steps: `nominal`, `input-gradient` (images only, weights frozen, running
+On a graphics card, once the program is built for it (docs/gpu.md), in f32 (TF32 where PyTorch may) or bf16 (autocast), PyTorch in channels-last order and
+compiled but for LLR, whose double backprop `torch.compile` does not do:
+
+    python stages/train/examples/steps.py PROGRAM --device cuda --images 256 --networks wrn-28-8 --steps nominal llr-2 [--precision bf16]
+
+64 images unless said, of 3 × 32 × 32, 10 classes, L∞ 8/255. Steps: `nominal`, `input-gradient` (images only, weights frozen, running
 statistics), `llr-2` (2 inner steps; the weight gradient goes through the directional derivative: double backprop in PyTorch, dual numbers in
 planish), `llr-outer` (LLR's outer pass alone), `trades-10` (10 inner steps); all but two with the descent of SGD with momentum. Each round times planish and
 PyTorch, each in a process of its own, the first of them in turns. Prints medians, the median ratio of a round, and the ratio of peak
-memories (of PyTorch's process: what it had more than after importing it). Needs torch.
+memories of the processes (PyTorch's: what it had more than after importing it), which tells nothing on a card. Needs torch.
 """
 
 import argparse
@@ -17,7 +22,7 @@ import subprocess
 import sys
 import time
 
-BATCH, EPS = 64, 8 / 255
+EPS = 8 / 255
 
 
 def peak():
@@ -25,7 +30,7 @@ def peak():
     return 1024 * int(line.split()[1])
 
 
-def pytorch(network, activation, step, threads, repeats):
+def pytorch(network, activation, step, threads, repeats, device="cpu", count=64, precision="f32"):
     """Prints the median milliseconds of a step, and the peak of memory above that of the import."""
     import torch
     import torch.nn.functional as F
@@ -34,6 +39,10 @@ def pytorch(network, activation, step, threads, repeats):
     before = peak()
     torch.set_num_threads(threads)
     torch.manual_seed(0)
+    torch.set_default_device(device)
+    on_card = device != "cpu"
+    if on_card:
+        torch.set_float32_matmul_precision("high")
     act = {"softplus": F.softplus, "relu": F.relu}[activation]
 
     class Block(nn.Module):
@@ -64,12 +73,20 @@ def pytorch(network, activation, step, threads, repeats):
             return self.fc(act(self.bn(self.layers(x))).mean([2, 3]))
 
     net = WideResnet(*map(int, network.split("-")[1:]))
-    x, y = torch.rand(BATCH, 3, 32, 32), torch.arange(BATCH) % 10
+    x, y = torch.rand(count, 3, 32, 32), torch.arange(count) % 10
+    if on_card:
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    call = torch.compile(net) if on_card and not step.startswith("llr") else net
+
+    def logits(images):
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16"):
+            return call(images).float()
+
     weights = list(net.parameters())
     descent = torch.optim.SGD(weights, lr=1e-3, momentum=0.9, weight_decay=2e-4)
 
     def losses(images):
-        return F.cross_entropy(net(images), y, reduction="none")
+        return F.cross_entropy(logits(images), y, reduction="none")
 
     def clip(images):
         return torch.minimum(torch.maximum(images, x - EPS), x + EPS).clamp(0, 1)
@@ -105,7 +122,7 @@ def pytorch(network, activation, step, threads, repeats):
         for k in (1, 2):
             there, gradient = slopes(a)
             residual = there - clean - ((a - x) * slope).flatten(1).sum(1)
-            gradient = residual.sign().view(-1, 1, 1, 1) * (gradient - slope) / BATCH
+            gradient = residual.sign().view(-1, 1, 1, 1) * (gradient - slope) / count
             m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
             a = clip(a + 0.1 * (m / (1 - 0.9**k)) / ((v / (1 - 0.999**k)).sqrt() + 1e-8))
         return a
@@ -131,26 +148,28 @@ def pytorch(network, activation, step, threads, repeats):
 
     def trades_search():
         with torch.no_grad():
-            clean = net(x)
+            clean = logits(x)
         a = clip(x + 0.001 * torch.randn_like(x))
         for _ in range(10):
-            a = clip(a + EPS / 4 * slopes(a, lambda images: divergence(clean, net(images)))[1].sign())
+            a = clip(a + EPS / 4 * slopes(a, lambda images: divergence(clean, logits(images)))[1].sign())
         return a
 
     def trades_10():
         net.eval()
         a = frozen(trades_search)
         net.train()
-        clean = net(x)
-        descend(F.cross_entropy(clean, y) + 6 * divergence(clean, net(a)).mean())
+        clean = logits(x)
+        descend(F.cross_entropy(clean, y) + 6 * divergence(clean, logits(a)).mean())
 
     steps = {"nominal": nominal, "input-gradient": input_gradient, "llr-2": llr_2, "llr-outer": llr_outer_alone, "trades-10": trades_10}
-    times = []
-    for _ in range(repeats + 1):
+    times, uncounted = [], 5 if on_card else 1
+    for _ in range(repeats + uncounted):
         start = time.perf_counter()
         steps[step]()
+        if on_card:
+            torch.cuda.synchronize()
         times.append(1e3 * (time.perf_counter() - start))
-    print(sorted(times[1:])[repeats // 2], peak() - before)
+    print(sorted(times[uncounted:])[repeats // 2], peak() - before)
 
 
 def measured(command, cost):
@@ -160,7 +179,8 @@ def measured(command, cost):
 
 def main():
     if sys.argv[1] == "pytorch":
-        return pytorch(*sys.argv[2:5], *map(int, sys.argv[5:7]))
+        threads, repeats, device, count, precision = sys.argv[5:10]
+        return pytorch(*sys.argv[2:5], int(threads), int(repeats), device, int(count), precision)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("--rounds", type=int, default=5)
@@ -168,6 +188,9 @@ def main():
     parser.add_argument("--networks", nargs="+", default=["wrn-10-2", "wrn-16-2"])
     parser.add_argument("--activations", nargs="+", default=["softplus", "relu"])
     parser.add_argument("--steps", nargs="+", default=["nominal", "input-gradient", "llr-2", "llr-outer", "trades-10"])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--images", default="64")
+    parser.add_argument("--precision", default="f32", choices=["f32", "bf16"])
     arguments = parser.parse_args()
     print(f"{arguments.rounds} rounds, {arguments.threads} threads, load {os.getloadavg()[0]:.1f}\n")
     print("| network | activation | step | planish, ms | PyTorch, ms | ratio | peak memory, ratio |\n|---|---|---|---:|---:|---:|---:|")
@@ -175,7 +198,7 @@ def main():
         for activation in arguments.activations:
             for step in arguments.steps:
                 repeats = "3" if step in ("llr-2", "trades-10") else "7"
-                rest = [network, activation, step, str(arguments.threads), repeats]
+                rest = [network, activation, step, str(arguments.threads), repeats, arguments.device, arguments.images, arguments.precision]
                 ours, theirs = [], []
                 for index in range(arguments.rounds):
                     turns = [([arguments.program, *rest], ours), ([sys.executable, __file__, "pytorch", *rest], theirs)]

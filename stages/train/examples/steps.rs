@@ -1,22 +1,20 @@
-//! Times whole training steps: `steps NETWORK ACTIVATION STEP THREADS REPEATS`.
+//! Times whole training steps: `steps NETWORK ACTIVATION STEP THREADS REPEATS [DEVICE [IMAGES [PRECISION]]]`, on the processor, with 64 images and in
+//! `f32` unless said.
 //!
 //! Beside whole steps there are `nominal-outer`, `llr-outer` and `dual-outer`: the loss and its weight gradients, without search and descent, of the images, of
 //! LLR, and of the images with a tangent each.
 //! `steps.py` beside this file runs it in turns with the same steps in PyTorch, and says what the arguments may be. Prints the median
-//! milliseconds of a step, after one that is not counted, and the process's peak memory in bytes.
+//! milliseconds of a step, after one that is not counted (five on a graphics card), and the process's peak memory in bytes.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::time::Instant;
 
 use planish_contract::{Failure, Invalid};
 use planish_nn::loss::{cross_entropy, cross_entropy_tangent};
-use planish_nn::{Device, Layout, Normalisation};
+use planish_nn::{Layout, Normalisation, device};
 use planish_train::objective::{Evaluation, Objective, Step, statistics_of};
 use planish_train::objectives::AnyObjective;
 use planish_train::rehearsal::Rehearsal;
-
-/// Images of a step.
-const BATCH: usize = 64;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -72,7 +70,7 @@ fn step(rehearsal: &mut Rehearsal, step: &str, objective: &AnyObjective, perturb
         "dual-outer" => drop(rehearsal.outer(&Dual, perturbed)?),
         _ => rehearsal.train(&**objective)?,
     }
-    Ok(())
+    Ok(rehearsal.wait()?)
 }
 
 fn objective(step: &str) -> Outcome<AnyObjective> {
@@ -95,18 +93,24 @@ fn peak() -> Option<u64> {
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [network, activation, name, threads, repeats] = arguments.as_slice() else {
-        return Err("five arguments: network (wrn-10-2), activation, step, threads, repeats".into());
+    let [network, activation, name, threads, repeats, more @ ..] = arguments.as_slice() else {
+        return Err("at least five arguments: network (wrn-10-2), activation, step, threads, repeats".into());
     };
+    let device = more.first().map_or("cpu", String::as_str);
+    let images = more.get(1).map_or(Ok(64), |images| images.parse())?;
+    let precision = serde_json::from_value(more.get(2).map_or("f32", String::as_str).into())?;
     let (depth, width) =
         network.strip_prefix("wrn-").and_then(|sizes| sizes.split_once('-')).ok_or("the network is not wrn-DEPTH-WIDTH")?;
     let text = format!(r#"{{ "wide-resnet": {{ "depth": {depth}, "width": {width}, "activation": "{activation}" }} }}"#);
     planish_nn::set_threads(threads.parse()?);
-    let mut rehearsal = Rehearsal::new(&serde_json::from_str(&text)?, BATCH, &Device::flex())?;
+    let device = device::open(&serde_json::from_value(device.into())?)?;
+    let mut rehearsal = Rehearsal::new(&serde_json::from_str(&text)?, images, &device)?.with_precision(precision);
     let objective = objective(name)?;
     let perturbed: Vec<f32> = rehearsal.batch.images.iter().map(|x| (x + 0.03).min(1.0)).collect();
+    // A card tries kernels out first.
+    let uncounted = if device::is_card(&device) { 5 } else { 1 };
     let mut times = Vec::new();
-    for _ in 0..=repeats.parse::<usize>()? {
+    for _ in 0..uncounted + repeats.parse::<usize>()? {
         let start = Instant::now();
         step(&mut rehearsal, name, &objective, &perturbed)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
@@ -115,7 +119,7 @@ fn main() -> Outcome<()> {
     if !loss(&rehearsal)?.is_finite() {
         return Err("the training diverged".into());
     }
-    let mut counted = times.split_off(1);
+    let mut counted = times.split_off(uncounted);
     counted.sort_by(f64::total_cmp);
     println!("{:.3} {peak}", counted.get(counted.len() / 2).copied().unwrap_or(f64::NAN));
     Ok(())

@@ -3,7 +3,7 @@
 use planish_contract::Failure;
 use planish_formats::Norm;
 use planish_nn::networks::AnyNetwork;
-use planish_nn::{Ball, Device, Network, Parameters, Statistics, Stream};
+use planish_nn::{Ball, Device, Network, Parameters, Precision, Statistics, Stream};
 
 use crate::batches::Batch;
 use crate::devices::Replica;
@@ -105,6 +105,20 @@ impl Rehearsal {
             self.running = self.running.blend(statistics, 0.1);
         }
         (self.weights, self.velocity) = optimizer.step(&self.weights, &self.velocity, gradients, rate);
+        self.wait()
+    }
+
+    /// The same with passes in another precision.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Rehearsal { network: self.network.with_precision(precision), ..self }
+    }
+
+    /// Waits until the device has done what it was given.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the device failed.
+    pub fn wait(&self) -> Result<(), Failure> {
         self.device.sync().map_err(|error| Failure::internal(format!("the device failed: {error:?}")))
     }
 
