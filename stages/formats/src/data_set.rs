@@ -19,8 +19,8 @@ pub use split::{Split, SplitName};
 /// The file that describes the data set: [`DataSetInfo`].
 pub const INFO: &str = "dataset.json";
 
-/// More bytes than an image of any data set here has; keeps products of sizes from overflowing.
-const MAX_IMAGE_BYTES: usize = 1 << 26;
+/// The most bytes of an image of a data set, far more than networks here take; keeps products of sizes from overflowing.
+pub const MAX_IMAGE_BYTES: usize = 1 << 26;
 
 /// More files than a split of any data set has: their names have five digits.
 const MAX_SHARDS: usize = 99_999;

@@ -28,7 +28,8 @@ mod table;
 pub use adversarial::{Adversarial, AdversarialWriter};
 pub use checkpoint::{CheckpointFiles, HISTORY, NETWORK, WEIGHTS};
 pub use data_set::{
-    DataSet, DataSetInfo, SHARD_BYTES, Shard, Source, Split, SplitName, read_shard, shards, write_data_set, write_info, write_shard,
+    DataSet, DataSetInfo, MAX_IMAGE_BYTES, SHARD_BYTES, Shard, Source, Split, SplitName, read_shard, shards, write_data_set, write_info,
+    write_shard,
 };
 pub use evidence::{
     AttackSummary, BrokenBy, EVIDENCE_SCHEMA, Evidence, EvidenceHeader, ImageEvidence, Nearest, Targeted, write_entries, write_evidence,

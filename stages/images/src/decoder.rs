@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use planish_contract::{Context, Failure, Progress};
-use planish_formats::SplitName;
+use planish_formats::{MAX_IMAGE_BYTES, SplitName};
 use rayon::prelude::*;
 
 use crate::decode;
@@ -44,27 +44,15 @@ impl<'a> Decoder<'a> {
             }
         };
         let any = selection.values().any(|(training, ids)| coloured(found.pool(*training), ids));
-        let mut shape: Option<(SplitName, [usize; 3])> = None;
-        for (&name, (training, ids)) in selection {
-            let of_split = match (&found.pool(*training).pictures, ids.first()) {
-                (Pictures::Array(images), _) => images.shape,
-                // One file of all stands for their size; decoding finds the first one that differs.
-                (Pictures::Files(files), Some(&first)) if shape.is_none() => {
-                    let (name, path) = file(files, first)?;
-                    let [height, width] = decode::size_of(name, path, parameters.fit())?;
-                    [if any { 3 } else { 1 }, height, width]
-                }
-                (Pictures::Files(_), _) => continue,
-            };
-            match shape {
-                Some((other, shape)) if shape != of_split => {
-                    let message = format!("{name} images have shape {of_split:?}, {other} images {shape:?}");
-                    return Err(Failure::input_hint(message, "bring all images to one size and one kind of colour"));
-                }
-                _ => shape = Some((name, of_split)),
-            }
+        let shape = shape(found, selection, parameters.fit(), if any { 3 } else { 1 })?;
+        let bytes = shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length));
+        if bytes.is_none_or(|bytes| bytes > MAX_IMAGE_BYTES) {
+            let [_, height, width] = shape;
+            return Err(Failure::input_hint(
+                format!("images of {height}×{width} pixels are larger than a data set holds"),
+                "make them smaller: size = 224",
+            ));
         }
-        let Some((_, shape)) = shape else { return Err(Failure::input("there are no images")) };
         let total = selection.values().map(|(_, ids)| ids.len()).sum();
         Ok(Decoder { shape, fit: parameters.fit(), context, threads, total, done: AtomicU64::new(0) })
     }
@@ -108,6 +96,31 @@ impl<'a> Decoder<'a> {
         let results: Vec<Result<R, Failure>> = self.threads.install(|| items.par_iter().map(work).collect());
         results.into_iter().collect()
     }
+}
+
+/// The shape `[c, h, w]` of all selected images; those in files have so many `channels`.
+fn shape(found: &Found, selection: &Selection, fit: Option<Fit>, channels: usize) -> Result<[usize; 3], Failure> {
+    let mut shape: Option<(SplitName, [usize; 3])> = None;
+    for (&name, (training, ids)) in selection {
+        let of_split = match (&found.pool(*training).pictures, ids.first()) {
+            (Pictures::Array(images), _) => images.shape,
+            // One file of all stands for their size; decoding finds the first one that differs.
+            (Pictures::Files(files), Some(&first)) if shape.is_none() => {
+                let (name, path) = file(files, first)?;
+                let [height, width] = decode::size_of(name, path, fit)?;
+                [channels, height, width]
+            }
+            (Pictures::Files(_), _) => continue,
+        };
+        match shape {
+            Some((other, shape)) if shape != of_split => {
+                let message = format!("{name} images have shape {of_split:?}, {other} images {shape:?}");
+                return Err(Failure::input_hint(message, "bring all images to one size and one kind of colour"));
+            }
+            _ => shape = Some((name, of_split)),
+        }
+    }
+    shape.map(|(_, shape)| shape).ok_or_else(|| Failure::input("there are no images"))
 }
 
 fn file(files: &[(String, PathBuf)], id: u32) -> Result<&(String, PathBuf), Failure> {

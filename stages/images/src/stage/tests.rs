@@ -203,6 +203,8 @@ fn bad_input_is_named() {
     assert!(run(&[], json!({})).contains("files.source"));
     std::fs::write(case.path("broken/a/x.png"), b"not an image").unwrap();
     assert!(run(&[("source", "broken")], json!({})).contains("a/x.png can't be decoded"));
+    std::fs::write(case.path("huge/a/x.png"), png(5_000, &vec![[0; 3]; 5_000 * 5_000])).unwrap();
+    assert!(run(&[("source", "huge")], json!({})).contains("5000×5000 pixels are larger than a data set holds"));
     std::fs::write(case.path("text/a/notes.txt"), b"x").unwrap();
     assert!(run(&[("source", "text")], json!({})).contains("a/notes.txt is no PNG or JPEG"));
     std::fs::write(case.path("x.npz"), b"PK").unwrap();
