@@ -174,8 +174,11 @@ fn write_sharded(dir: &Path, info: &DataSetInfo, splits: &BTreeMap<SplitName, Sp
         return Err(Failure::internal("a data set whose description contradicts its splits"));
     }
     check_info(info).map_err(|message| Failure::internal(format!("a data set with {message}")))?;
+    let mut counts = BTreeMap::new();
     for (&name, split) in splits {
-        for shard in shards(name, split.len(), split.image_len(), bytes) {
+        let files = shards(name, split.len(), split.image_len(), bytes);
+        counts.insert(name.to_string(), files.len());
+        for shard in files {
             let (labels, ids) = (split.labels.get(shard.rows.clone()), split.ids.get(shard.rows.clone()));
             let images = split.values_of(&shard.rows);
             let agree = labels.zip(ids).zip(images).ok_or_else(|| Failure::internal(format!("a {name} split without all its images")));
@@ -183,17 +186,14 @@ fn write_sharded(dir: &Path, info: &DataSetInfo, splits: &BTreeMap<SplitName, Sp
             write_shard(&dir.join(&shard.file), split.shape, of, |write| write(&images))?;
         }
     }
-    let files =
-        |(name, split): (&SplitName, &Split)| (name.as_str().to_owned(), shards(*name, split.len(), split.image_len(), bytes).len());
-    write_info(dir, &DataSetInfo { shards: splits.iter().map(files).collect(), ..info.clone() })
+    write_info(dir, DataSetInfo { shards: counts, ..info.clone() })
 }
 
 /// Writes the description of a data set whose files are written; `info.shards` may also count splits in one file.
 ///
 /// # Errors
 /// [`Failure::Internal`] when it contradicts itself, [`Failure::Io`] when the file can't be written.
-pub fn write_info(dir: &Path, info: &DataSetInfo) -> Result<(), Failure> {
-    let mut info = info.clone();
+pub fn write_info(dir: &Path, mut info: DataSetInfo) -> Result<(), Failure> {
     info.shards.retain(|_, count| *count != 1);
     check_info(&info).map_err(|message| Failure::internal(format!("a data set with {message}")))?;
     write_json(&dir.join(INFO), &info)

@@ -17,15 +17,7 @@ enum Kept {
 }
 
 impl Pixels {
-    /// The bytes of files, one after the other; `None` unless all but the last are equally long and the last is not longer.
-    #[must_use]
-    pub fn mapped(parts: Vec<Mapped>) -> Option<Self> {
-        let (last, others) = parts.split_last()?;
-        let length = others.first().unwrap_or(last).len();
-        (others.iter().all(|part| part.len() == length) && last.len() <= length).then_some(Pixels(Kept::Mapped(parts)))
-    }
-
-    /// Bytes that were read from files, one after the other; `None` as [`Pixels::mapped`], or when some are not in a file.
+    /// Bytes that lie in files, one after the other; `None` unless all but the last are equally long and the last is not longer.
     pub(crate) fn joined(files: impl Iterator<Item = Pixels>) -> Option<Self> {
         let mut parts = Vec::new();
         for file in files {
@@ -34,7 +26,9 @@ impl Pixels {
                 Kept::Mapped(more) => parts.extend(more),
             }
         }
-        Pixels::mapped(parts)
+        let (last, others) = parts.split_last()?;
+        let length = others.first().unwrap_or(last).len();
+        (others.iter().all(|part| part.len() == length) && last.len() <= length).then_some(Pixels(Kept::Mapped(parts)))
     }
 
     /// How many bytes there are.
@@ -158,6 +152,12 @@ impl From<Vec<u8>> for Pixels {
     }
 }
 
+impl From<Mapped> for Pixels {
+    fn from(mapped: Mapped) -> Self {
+        Pixels(Kept::Mapped(vec![mapped]))
+    }
+}
+
 impl FromIterator<u8> for Pixels {
     fn from_iter<I: IntoIterator<Item = u8>>(bytes: I) -> Self {
         Pixels(Kept::Owned(bytes.into_iter().collect()))
@@ -188,9 +188,9 @@ mod tests {
         let parts = lengths.iter().enumerate().map(|(index, &length)| {
             let path = folder.path().join(index.to_string());
             std::fs::write(&path, next.by_ref().take(length).collect::<Vec<_>>()).unwrap();
-            Mapped::open(&path).unwrap()
+            Mapped::open(&path).unwrap().into()
         });
-        Pixels::mapped(parts.collect())
+        Pixels::joined(parts)
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! PNG and JPEG files → u8 `[c, h, w]`.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use planish_contract::Failure;
-use zune_core::bytestream::ZCursor;
+use zune_core::bytestream::{ZByteReaderTrait, ZCursor};
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
@@ -48,41 +50,34 @@ pub(crate) fn file(name: &str, path: &Path, fit: Option<Fit>, [channels, height,
     Ok((0..channels).flat_map(plane).collect())
 }
 
-/// Height and width of a decoded file.
+/// Height and width of a file.
 ///
 /// # Errors
 /// [`Failure::Input`] naming a file that can't be decoded.
-pub(crate) fn size_of(name: &str, path: &Path, fit: Option<Fit>) -> Result<[usize; 2], Failure> {
-    open(name, path, fit).map(|picture| [picture.height, picture.width])
+pub(crate) fn size_of(name: &str, path: &Path) -> Result<[usize; 2], Failure> {
+    open(name, path, None).map(|picture| [picture.height, picture.width])
 }
 
-/// Whether a file has colours, as far as its header tells; one that can't be read has none, which is told when it is decoded.
+/// Whether a file has colours, as far as its header tells, of which alone it reads more than a little; one that can't be read has none, which is told
+/// when it is decoded.
 pub(crate) fn is_coloured(path: &Path) -> bool {
-    let Ok(bytes) = read(path) else { return false };
-    if bytes.starts_with(PNG) {
-        let mut decoder = PngDecoder::new_with_options(ZCursor::new(&bytes), options());
-        decoder.decode_headers().is_ok() && decoder.colorspace().is_some_and(|colours| colours.num_components() > 2)
+    let Ok(mut file) = File::open(path).map(BufReader::new) else { return false };
+    let Ok(beginning) = file.fill_buf() else { return false };
+    let coloured = if beginning.starts_with(PNG) {
+        png_headers(file).map(|decoder| decoder.colorspace().is_some_and(|colours| colours.num_components() > 2))
     } else {
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes), options());
-        decoder.decode_headers().is_ok() && decoder.input_colorspace() != Some(ColorSpace::Luma)
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |e| Failure::io(path, e);
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > LARGEST_FILE {
-        return Err(Failure::input(format!("it has {length} bytes")));
-    }
-    std::fs::read(path).map_err(failed)
+        jpeg_headers(file).map(|decoder| decoder.input_colorspace() != Some(ColorSpace::Luma))
+    };
+    coloured.unwrap_or(false)
 }
 
 fn open(name: &str, path: &Path, fit: Option<Fit>) -> Result<Picture, Failure> {
     let refuse = |reason: String| Failure::input(format!("{name} can't be decoded: {}", reason.trim()));
-    let bytes = read(path).map_err(|failure| match failure {
-        Failure::Input { .. } => refuse(failure.to_string()),
-        other => other,
-    })?;
+    let length = std::fs::metadata(path).map_err(|e| Failure::io(path, e))?.len();
+    if length > LARGEST_FILE {
+        return Err(refuse(format!("it has {length} bytes")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, e))?;
     let picture = if bytes.starts_with(PNG) {
         png(&bytes)
     } else if bytes.starts_with(JPEG) {
@@ -101,10 +96,24 @@ fn options() -> DecoderOptions {
     DecoderOptions::default().set_max_width(LONGEST_SIDE).set_max_height(LONGEST_SIDE).png_set_strip_to_8bit(true)
 }
 
-fn png(bytes: &[u8]) -> Result<Picture, String> {
-    let mut decoder = PngDecoder::new_with_options(ZCursor::new(bytes), options());
+/// A decoder that has read what stands before the pixels, and found them not too many.
+fn png_headers<T: ZByteReaderTrait>(source: T) -> Result<PngDecoder<T>, String> {
+    let mut decoder = PngDecoder::new_with_options(source, options());
     decoder.decode_headers().map_err(|e| format!("{e:?}"))?;
     check_pixels(decoder.dimensions())?;
+    Ok(decoder)
+}
+
+/// The same for JPEG.
+fn jpeg_headers<T: ZByteReaderTrait>(source: T) -> Result<JpegDecoder<T>, String> {
+    let mut decoder = JpegDecoder::new_with_options(source, options());
+    decoder.decode_headers().map_err(|e| format!("{e:?}"))?;
+    check_pixels(decoder.dimensions())?;
+    Ok(decoder)
+}
+
+fn png(bytes: &[u8]) -> Result<Picture, String> {
+    let mut decoder = png_headers(ZCursor::new(bytes))?;
     let pixels = decoder.decode_raw().map_err(|e| format!("{e:?}"))?;
     picture(pixels, decoder.dimensions())
 }
@@ -114,9 +123,7 @@ fn jpeg(bytes: &[u8]) -> Result<Picture, String> {
         // The decoder would leave what is missing grey; Pillow refuses it too.
         return Err("it is cut off before its end".to_owned());
     }
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
-    decoder.decode_headers().map_err(|e| format!("{e:?}"))?;
-    check_pixels(decoder.dimensions())?;
+    let mut decoder = jpeg_headers(ZCursor::new(bytes))?;
     let colours = if decoder.input_colorspace() == Some(ColorSpace::Luma) { ColorSpace::Luma } else { ColorSpace::RGB };
     decoder.set_options(options().jpeg_set_out_colorspace(colours));
     let pixels = decoder.decode().map_err(|e| format!("{e:?}"))?;

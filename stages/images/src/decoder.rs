@@ -69,14 +69,11 @@ impl<'a> Decoder<'a> {
             }
             Pictures::Files(files) => files,
         };
-        let one = |&id: &u32| {
+        let images = self.each(ids, |&id| {
             self.context.check_stopped()?;
             let (name, path) = file(files, id)?;
             decode::file(name, path, self.fit, self.shape)
-        };
-        let images: Vec<Result<Vec<u8>, Failure>> = self.threads.install(|| ids.par_iter().map(one).collect());
-        // The first failure of all, whichever thread met it.
-        let images: Vec<Vec<u8>> = images.into_iter().collect::<Result<_, Failure>>()?;
+        })?;
         self.tell(ids.len());
         Ok(images.concat())
     }
@@ -94,6 +91,7 @@ impl<'a> Decoder<'a> {
         work: impl Fn(&T) -> Result<R, Failure> + Send + Sync,
     ) -> Result<Vec<R>, Failure> {
         let results: Vec<Result<R, Failure>> = self.threads.install(|| items.par_iter().map(work).collect());
+        // The first failure of all, whichever thread met it.
         results.into_iter().collect()
     }
 }
@@ -107,7 +105,7 @@ fn shape(found: &Found, selection: &Selection, fit: Option<Fit>, channels: usize
             // One file of all stands for their size; decoding finds the first one that differs.
             (Pictures::Files(files), Some(&first)) if shape.is_none() => {
                 let (name, path) = file(files, first)?;
-                let [height, width] = decode::size_of(name, path, fit)?;
+                let [height, width] = fit.map_or_else(|| decode::size_of(name, path), |fit| Ok([fit.size.height, fit.size.width]))?;
                 [channels, height, width]
             }
             (Pictures::Files(_), _) => continue,

@@ -99,9 +99,6 @@ impl Packer<'_> {
 
     /// The file as an earlier, killed run left it: files appear whole, and the folder belongs to the key of this result.
     fn kept(&self, path: &Path, labels: &[u32], ids: &[u32]) -> Option<Split> {
-        if !path.exists() {
-            return None;
-        }
         let split = read_shard(path, self.decoder.shape).ok()?;
         (split.labels == labels && split.ids == ids).then_some(split)
     }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::fit::Fit;
 use planish_contract::Invalid;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::fit::Fit;
 
 /// How one's own images are read and split.
 ///
@@ -102,9 +103,7 @@ impl ImagesParameters {
         let nothing = [self.train, self.validation, self.test].iter().all(|take| *take == Some(Take::Images(0)));
         if nothing { Err(Invalid::at("test", "a data set without images")) } else { Ok(()) }
     }
-}
 
-impl ImagesParameters {
     /// How image files are brought to one size, if they are.
     pub(crate) fn fit(&self) -> Option<Fit> {
         self.size.map(|size| Fit { size, resize: self.resize })

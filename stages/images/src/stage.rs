@@ -1,10 +1,9 @@
 //! The stage kind `images`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use planish_contract::{Context, Failure, Interface, Invalid, Stage};
-use planish_formats::{DataSetInfo, SCHEMA, SHARD_BYTES, Source, SplitName, kinds, write_info};
+use planish_formats::{DataSetInfo, SCHEMA, SHARD_BYTES, Source, kinds, write_info};
 use sha2::{Digest, Sha256};
 
 use crate::decoder::Decoder;
@@ -50,9 +49,7 @@ fn write(parameters: &ImagesParameters, context: &Context, shard_bytes: usize) -
     let output = context.output(OUTPUT);
     let packer = Packer { found: &found, decoder: &decoder, context, shard_bytes };
     let made = packer.pack(&selection, &output)?;
-    let sizes: BTreeMap<SplitName, usize> = selection.iter().map(|(name, (_, ids))| (*name, ids.len())).collect();
-    let reference = sizes.get(&SplitName::Train).or_else(|| sizes.values().next()).copied().unwrap_or_default();
-    let (mean, std) = made.moments.mean_and_std(reference);
+    let (mean, std) = made.moments.mean_and_std();
     let info = DataSetInfo {
         schema: SCHEMA,
         name: parameters.name.clone().unwrap_or_else(|| "images".to_owned()),
@@ -60,12 +57,12 @@ fn write(parameters: &ImagesParameters, context: &Context, shard_bytes: usize) -
         shape: decoder.shape,
         mean,
         std,
-        splits: sizes.iter().map(|(name, &images)| (name.to_string(), images)).collect(),
+        splits: selection.iter().map(|(name, (_, ids))| (name.to_string(), ids.len())).collect(),
         shards: made.shards,
         sources: sources(context, &decoder)?,
     };
     context.check_stopped()?;
-    write_info(&output, &info)
+    write_info(&output, info)
 }
 
 fn find(parameters: &ImagesParameters, context: &Context) -> Result<Found, Failure> {

@@ -67,6 +67,5 @@ pub fn read_shard(path: &Path, shape: [usize; 3]) -> Result<Split, Failure> {
     let mut tensors = tensors_except(Some("images"), &file, &place)?;
     let labels = take_u32(&mut tensors, "labels", n, &place)?;
     let ids = take_u32(&mut tensors, "ids", n, &place)?;
-    let images = crate::Pixels::mapped(vec![images]).unwrap_or_default();
-    Ok(Split { shape, images, labels, ids })
+    Ok(Split { shape, images: images.into(), labels, ids })
 }

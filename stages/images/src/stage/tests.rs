@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::io::{Seek, Write};
 use std::path::PathBuf;
 
 use planish_contract::{Folder, Host, SilentHost};
-use planish_formats::{DataSet, NamedTensor, Values, write_tensors};
+use planish_formats::{DataSet, NamedTensor, SplitName, Values, write_tensors};
 use serde_json::json;
 
 use super::*;
