@@ -115,6 +115,15 @@ impl Files {
         Files::Each(files.map(|(name, digest)| (name.to_owned(), digest)).collect())
     }
 
+    /// The digest of the list of the files, whether they are kept as one or not.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        match self {
+            Files::Each(each) => Listing::of(each.iter().map(|(name, digest)| (name.as_str(), *digest))).digest,
+            Files::Listed(listing) => listing.digest,
+        }
+    }
+
     /// How many files.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -10,7 +10,7 @@ use planish_contract::{Context, Failure};
 use serde_json::{Map, Value};
 
 use crate::fingerprint::{COMPILED, Fingerprints};
-use crate::key::{FORMAT_VERSION, Files, InputPart, KeyParts, LISTED_ABOVE, Listing, key};
+use crate::key::{FORMAT_VERSION, Files, InputPart, KeyParts, LISTED_ABOVE, key};
 use crate::plan::{Instance, Plan, PlannedFile, PlannedInput, PlannedSource};
 
 use super::contents::{self, Unread};
@@ -235,18 +235,17 @@ impl<'a> Resolver<'a> {
             Unread::Stopped => ResolveError::Stopped,
             Unread::File(path, source) => ResolveError::File { name: file.name.clone(), path, source: Box::new(source) },
         })?;
-        let list = Listing::of(contents::with(&file.paths, &digests));
-        let entered = self.files.entry(file.pattern.clone()).or_insert(Some(list.digest()));
-        if *entered != Some(list.digest()) {
+        let files = Files::of(contents::with(&file.paths, &digests), self.most);
+        let digest = Some(files.digest());
+        let entered = self.files.entry(file.pattern.clone()).or_insert(digest);
+        if *entered != digest {
             *entered = None;
         }
-        if !many {
-            return Ok(Files::of(contents::with(&file.paths, &digests), usize::MAX));
+        if many {
+            // Workers look at the same files, and should not have to read them again. It only saves time.
+            drop(self.store.save_memo());
+            self.lists.insert(file.pattern.clone(), files.clone());
         }
-        // Workers look at the same files, and should not have to read them again. It only saves time.
-        drop(self.store.save_memo());
-        let files = Files::Listed(list);
-        self.lists.insert(file.pattern.clone(), files.clone());
         Ok(files)
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use planish_cache::Store;
+use planish_cache::{Digest, Store};
 use planish_contract::{Failure, Folder};
 
-use crate::key::Files;
+use crate::key::{Files, Listing};
 use crate::plan;
 
-use super::contents::{self, Unread, Watch};
+use super::contents::{self, Unread};
 use super::event::Failed;
 use super::job::{Job, JobFiles};
 
@@ -55,7 +55,14 @@ impl<'a> Sources<'a> {
             if let Some((_, path)) = paths.get(before.len()) {
                 return Err(spoiled(path, name, EDITED));
             }
-            check(job, name, &paths, store, &mut |_| !stopped())?;
+            let edited = match contents::hash(store, &paths, &mut |_| !stopped()) {
+                Ok(digests) => edited(job, name, &paths, &digests),
+                Err(Unread::Stopped) => return Err(Failure::Stopped.into()),
+                Err(Unread::File(path, _)) => Some(path),
+            };
+            if let Some(path) = edited {
+                return Err(spoiled(&path, name, EDITED));
+            }
             states.insert(name.as_str(), before);
             folders.insert(name.clone(), Folder::new(paths.into_iter().collect()));
         }
@@ -96,26 +103,17 @@ fn paths(files: &JobFiles) -> Vec<(String, PathBuf)> {
     files.paths.iter().map(|(inner, path)| (inner.clone(), path.clone())).collect()
 }
 
-/// Compares the content of the files with what the key says.
-fn check(job: &Job, name: &str, paths: &[(String, PathBuf)], store: &Store, watch: &mut Watch<'_>) -> Result<(), Failed> {
-    let digests = match contents::hash(store, paths, watch) {
-        Ok(digests) => digests,
-        Err(Unread::Stopped) => return Err(Failure::Stopped.into()),
-        Err(Unread::File(path, _)) => return Err(spoiled(&path, name, EDITED)),
-    };
-    let expected = job.parts.files.get(name);
-    let most = if let Some(Files::Listed(_)) = expected { 0 } else { usize::MAX };
-    if expected == Some(&Files::of(contents::with(paths, &digests), most)) {
-        return Ok(());
+/// The first file whose content is not what the key says, or what stands for all of them where they are kept as one list.
+fn edited(job: &Job, name: &str, paths: &[(String, PathBuf)], digests: &[Digest]) -> Option<PathBuf> {
+    let all = || job.files.get(name).map_or_else(|| name.into(), |files| files.folder.join(&files.pattern));
+    match job.parts.files.get(name) {
+        Some(Files::Each(each)) => {
+            let unknown = paths.iter().zip(digests).find(|((inner, _), digest)| each.get(inner) != Some(digest));
+            unknown.map(|((_, path), _)| path.clone()).or_else(|| (paths.len() != each.len()).then(all))
+        }
+        Some(Files::Listed(list)) => (Listing::of(contents::with(paths, digests)) != *list).then(all),
+        None => Some(all()),
     }
-    let files = contents::with(paths, &digests);
-    let is_known = |(inner, digest): &(&str, _)| matches!(expected, Some(Files::Each(each)) if each.get(*inner) == Some(digest));
-    let edited = files.zip(paths).find(|(file, _)| !is_known(file)).map(|(_, (_, path))| path.as_path());
-    Err(match (edited, job.files.get(name)) {
-        (Some(path), _) if most > 0 => spoiled(path, name, EDITED),
-        (_, Some(files)) => spoiled(&files.folder.join(&files.pattern), name, EDITED),
-        (_, None) => spoiled(Path::new(name), name, EDITED),
-    })
 }
 
 /// A file that the pattern stands for now and did not when the key was made.
